@@ -1,0 +1,244 @@
+//! `metav1.Status`: why the API server refused, or that a deletion is done.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// An answer that is no object: a refusal, or the success of a deletion.
+///
+/// Source: the Kubernetes API conventions, "Response Status Kind".
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Status {
+    /// The HTTP status code; 0 when no answer came at all (see [`Status::unreachable`]).
+    pub code: u16,
+    /// The machine-readable reason.
+    pub reason: Reason,
+    /// The sentence for a person.
+    pub message: String,
+    /// What the refusal is about.
+    pub details: Option<Box<StatusDetails>>,
+}
+
+/// The machine-readable reason of a [`Status`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// None given; of a success.
+    #[default]
+    None,
+    /// 400.
+    BadRequest,
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 405.
+    MethodNotAllowed,
+    /// 406.
+    NotAcceptable,
+    /// 409 on creation: the name is taken.
+    AlreadyExists,
+    /// 409: the version or a field's manager is another.
+    Conflict,
+    /// 410: the version is too old.
+    Gone,
+    /// 410: the version or continue token is too old.
+    Expired,
+    /// 413.
+    RequestEntityTooLarge,
+    /// 415.
+    UnsupportedMediaType,
+    /// 422: the object breaks a rule.
+    Invalid,
+    /// 429.
+    TooManyRequests,
+    /// 500.
+    InternalError,
+    /// 503.
+    ServiceUnavailable,
+    /// 504: it may or may not have been done.
+    Timeout,
+    /// 500: the server asks to try again elsewhere or later.
+    ServerTimeout,
+}
+
+/// What a refusal is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatusDetails {
+    /// The object's name.
+    pub name: String,
+    /// The API group.
+    pub group: String,
+    /// The kind, or for some refusals the resource.
+    pub kind: String,
+    /// The object's uid.
+    pub uid: String,
+    /// Each rule that is broken.
+    pub causes: Vec<Cause>,
+    /// Seconds to wait before trying again; 0 for none given.
+    pub retry_after_seconds: u32,
+}
+
+/// One broken rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cause {
+    /// `FieldValueInvalid`, `FieldManagerConflict` and the like.
+    pub reason: String,
+    /// The sentence for a person.
+    pub message: String,
+    /// The field, as a path.
+    pub field: String,
+}
+
+impl Status {
+    /// A refusal without details.
+    pub fn failure(reason: Reason, message: impl Into<String>) -> Self {
+        Status { code: reason.code(), reason, message: message.into(), details: None }
+    }
+
+    /// A refusal about something.
+    pub fn failure_about(
+        reason: Reason,
+        message: impl Into<String>,
+        details: StatusDetails,
+    ) -> Self {
+        Status { details: Some(Box::new(details)), ..Self::failure(reason, message) }
+    }
+
+    /// No answer came: connection refused, a partition, a broken pipe. Whether a write was done is not
+    /// known when `sent` is said in the message; compare [`Reason::Timeout`].
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Status { code: 0, reason: Reason::None, message: message.into(), details: None }
+    }
+
+    /// Whether it is a refusal.
+    pub fn is_failure(&self) -> bool {
+        self.code == 0 || self.code >= 400
+    }
+
+    /// The causes given; empty when there are none.
+    pub fn causes(&self) -> &[Cause] {
+        self.details.as_ref().map_or(&[], |details| &details.causes)
+    }
+
+    /// Whether the object, or the resource, is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.reason == Reason::NotFound
+    }
+
+    /// Whether a version or a field's manager was another.
+    pub fn is_conflict(&self) -> bool {
+        self.reason == Reason::Conflict
+    }
+
+    /// Whether the name was taken.
+    pub fn is_already_exists(&self) -> bool {
+        self.reason == Reason::AlreadyExists
+    }
+
+    /// Whether the object broke a rule.
+    pub fn is_invalid(&self) -> bool {
+        self.reason == Reason::Invalid
+    }
+
+    /// Whether a watch or list must start anew.
+    pub fn is_expired(&self) -> bool {
+        matches!(self.reason, Reason::Gone | Reason::Expired)
+    }
+
+    /// As the API server writes it.
+    pub fn to_value(&self) -> Value {
+        let mut value = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {},
+            "status": if self.is_failure() { "Failure" } else { "Success" },
+        });
+        let mut put = |field: &str, v: Value| {
+            value.as_object_mut().expect("made above").insert(field.into(), v)
+        };
+        if !self.message.is_empty() {
+            put("message", json!(self.message));
+        }
+        if self.reason != Reason::None {
+            put("reason", json!(self.reason.to_string()));
+        }
+        if let Some(details) = &self.details {
+            put("details", details.to_value());
+        }
+        if self.is_failure() {
+            put("code", json!(self.code));
+        }
+        value
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Status {}
+
+impl Reason {
+    /// The HTTP status code that goes with it; 200 for none.
+    pub fn code(self) -> u16 {
+        match self {
+            Reason::None => 200,
+            Reason::BadRequest => 400,
+            Reason::Unauthorized => 401,
+            Reason::Forbidden => 403,
+            Reason::NotFound => 404,
+            Reason::MethodNotAllowed => 405,
+            Reason::NotAcceptable => 406,
+            Reason::AlreadyExists | Reason::Conflict => 409,
+            Reason::Gone | Reason::Expired => 410,
+            Reason::RequestEntityTooLarge => 413,
+            Reason::UnsupportedMediaType => 415,
+            Reason::Invalid => 422,
+            Reason::TooManyRequests => 429,
+            Reason::InternalError | Reason::ServerTimeout => 500,
+            Reason::ServiceUnavailable => 503,
+            Reason::Timeout => 504,
+        }
+    }
+}
+
+/// As the wire names it; empty for none.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Reason::None { Ok(()) } else { write!(f, "{self:?}") }
+    }
+}
+
+impl StatusDetails {
+    fn to_value(&self) -> Value {
+        let mut value = json!({});
+        let mut put = |field: &str, v: Value, present: bool| {
+            if present {
+                value[field] = v;
+            }
+        };
+        put("name", json!(self.name), !self.name.is_empty());
+        put("group", json!(self.group), !self.group.is_empty());
+        put("kind", json!(self.kind), !self.kind.is_empty());
+        put("uid", json!(self.uid), !self.uid.is_empty());
+        put("causes", self.causes.iter().map(Cause::to_value).collect(), !self.causes.is_empty());
+        put("retryAfterSeconds", json!(self.retry_after_seconds), self.retry_after_seconds > 0);
+        value
+    }
+}
+
+impl Cause {
+    fn to_value(&self) -> Value {
+        let mut value = json!({});
+        for (field, text) in
+            [("reason", &self.reason), ("message", &self.message), ("field", &self.field)]
+        {
+            if !text.is_empty() {
+                value[field] = json!(text);
+            }
+        }
+        value
+    }
+}

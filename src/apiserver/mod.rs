@@ -1,0 +1,1 @@
+//! The Kubernetes API server, in memory: one totally ordered log, and schema as data.

@@ -1,0 +1,1 @@
+//! Properties, oracles and shrinking: proof that a loop converges.

@@ -1,0 +1,1 @@
+//! The GitOps engine: source, build, compare, apply, prune, health, inventory.

@@ -1,0 +1,74 @@
+//! Object ids: SHA-1 over a header and the content, as Git computes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha1::{Digest, Sha1};
+
+/// The name of a Git object: 20 bytes, written as 40 hexadecimal digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId([u8; 20]);
+
+/// A text that is no object id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an object id: 40 hexadecimal digits are")]
+pub struct ParseObjectIdError(String);
+
+impl ObjectId {
+    /// The id of an object of this type (`blob`, `tree`, `commit`, `tag`) with this content.
+    ///
+    /// ```
+    /// use driftlab::git::ObjectId;
+    /// assert_eq!(ObjectId::of("blob", b"").to_string(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    /// ```
+    pub fn of(kind: &str, content: &[u8]) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(kind.as_bytes());
+        hash.update(format!(" {}\0", content.len()).as_bytes());
+        hash.update(content);
+        ObjectId(hash.finalize().into())
+    }
+
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        ObjectId(bytes)
+    }
+
+    /// The 20 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// The first seven digits, as people write ids.
+    pub fn short(&self) -> String {
+        self.to_string()[..7].to_owned()
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ObjectId {
+    type Err = ParseObjectIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseObjectIdError> {
+        let wrong = || ParseObjectIdError(text.into());
+        if text.len() != 40 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 20];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(ObjectId(bytes))
+    }
+}

@@ -1,0 +1,1 @@
+//! A tree of files to desired objects: multi-document YAML, kustomize build.

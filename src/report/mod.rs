@@ -1,0 +1,1 @@
+//! A run as a person, or a program, reads it.

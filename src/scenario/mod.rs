@@ -1,0 +1,1 @@
+//! The YAML a person writes: a world, a script, expectations.

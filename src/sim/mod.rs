@@ -1,0 +1,1 @@
+//! The world: everything below, put together, in virtual time.

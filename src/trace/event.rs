@@ -1,0 +1,201 @@
+//! The vocabulary of a run.
+
+use serde_json::Value;
+
+use crate::object::ObjectRef;
+use crate::reconciler::{Change, Phase};
+use crate::time::{Duration, Timestamp};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it: a person, a controller, a kubelet, `ci`.
+    pub actor: String,
+    /// The Git revision it goes back to; empty when to none.
+    pub revision: String,
+    /// What.
+    pub what: What,
+}
+
+/// The four lanes of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Repositories, pull requests, pipelines, registries.
+    Git,
+    /// The GitOps controllers: source and kustomize.
+    Controller,
+    /// Writes to the Kubernetes API.
+    Api,
+    /// What runs: pods, nodes, the control plane's own controllers.
+    Workloads,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// A person typed a command.
+    Command {
+        /// As typed.
+        line: String,
+        /// What it printed.
+        output: String,
+        /// How it exited.
+        exit: u8,
+    },
+    /// A branch, or a tag, moved.
+    RefMoved {
+        /// The repository's name.
+        repository: String,
+        /// The reference, short: `main`, `v1.2`.
+        reference: String,
+        /// The commit it was at; empty when it is new.
+        from: String,
+        /// The commit it is at; empty when it is gone.
+        to: String,
+        /// The subject of that commit.
+        subject: String,
+        /// Whether history was rewritten.
+        forced: bool,
+    },
+    /// Something on the way from code to configuration: a pull request, a build, a test, an image, a
+    /// webhook.
+    Pipeline {
+        /// The repository, or the registry.
+        place: String,
+        /// `build`, `test`, `push`, `review`, `merge`, `webhook` …
+        stage: String,
+        /// Whether it went well.
+        ok: bool,
+        /// The sentence for a person.
+        message: String,
+    },
+    /// A source was asked for a reference.
+    Fetched {
+        /// The remote.
+        url: String,
+        /// The revision found; empty when the fetch failed.
+        revision: String,
+        /// Why it failed; empty when it did not.
+        error: String,
+    },
+    /// A controller took a key from its queue.
+    Started {
+        /// The key.
+        target: ObjectRef,
+    },
+    /// A controller moved on to another word of the loop.
+    Phase {
+        /// The key.
+        target: ObjectRef,
+        /// The word.
+        phase: Phase,
+    },
+    /// A controller is done with a key.
+    Finished {
+        /// The key.
+        target: ObjectRef,
+        /// What became of each object.
+        changes: Vec<Change>,
+        /// The sentence for a person.
+        message: String,
+        /// Whether it failed.
+        failed: bool,
+        /// When the key comes back of itself.
+        next: Option<Duration>,
+    },
+    /// A request to the Kubernetes API was answered.
+    Request {
+        /// `get`, `list`, `create`, `patch` …
+        verb: String,
+        /// The object, or for lists the kind.
+        object: ObjectRef,
+        /// The subresource; empty for the object itself.
+        subresource: String,
+        /// The field manager of a write; empty for reads.
+        manager: String,
+        /// Whether nothing was to be stored.
+        dry_run: bool,
+        /// The HTTP status code; 0 when no answer came.
+        code: u16,
+        /// The refusal's sentence; empty for a success.
+        error: String,
+        /// What the write changed, leaf by leaf.
+        changed: Vec<FieldChange>,
+    },
+    /// A workload came up, went down, or could not.
+    Workload {
+        /// The pod, node, or owner of pods.
+        object: ObjectRef,
+        /// In one word: `Running`, `ImagePullBackOff`, `NotReady` …
+        state: String,
+        /// The sentence for a person.
+        message: String,
+    },
+    /// A fault began, struck, or ended.
+    Fault {
+        /// What it is: `api-error`, `crash`, `partition` …
+        name: String,
+        /// The sentence for a person.
+        message: String,
+    },
+    /// An expectation was decided.
+    Expectation {
+        /// As written.
+        text: String,
+        /// Whether it holds.
+        holds: bool,
+        /// What was found instead; empty when it holds.
+        difference: String,
+    },
+    /// A sentence for the reader, from a scenario.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// One leaf of an object that a write changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldChange {
+    /// The path, dotted, list items by key: `spec.template.spec.containers[name=app].image`.
+    pub path: String,
+    /// What was there.
+    pub before: Option<Value>,
+    /// What is there.
+    pub after: Option<Value>,
+}
+
+/// The events of a run, in the order they happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    events: rpds::VectorSync<Event>,
+}
+
+impl Trace {
+    /// Adds an event at the end.
+    pub fn push(&mut self, event: Event) {
+        self.events.push_back_mut(event);
+    }
+
+    /// The events, in order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The events from a position on.
+    pub fn since(&self, position: usize) -> impl Iterator<Item = &Event> {
+        self.events.iter().skip(position)
+    }
+}

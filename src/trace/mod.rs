@@ -1,0 +1,8 @@
+//! The events of a run: what happened, when, and who did it, in plain data.
+//!
+//! The simulator and the driver of a real cluster write the same events, so one report shows both.
+//! Nothing here prints; see `report`.
+
+mod event;
+
+pub use event::{Event, FieldChange, Lane, Trace, What};

@@ -1,0 +1,1 @@
+//! The house keeps its floors: what a module may use is checked, not agreed on.
