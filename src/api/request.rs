@@ -284,17 +284,12 @@ impl ApiRequest {
 
     /// Makes an object.
     pub fn create(object: Object, options: WriteOptions) -> Self {
-        Self::on(&object.gvk(), &object.namespace().to_owned(), "", Verb::Create(object, options))
+        Self::on(&object.gvk(), object.namespace(), "", Verb::Create(object, options))
     }
 
     /// Replaces an object.
     pub fn update(object: Object, options: WriteOptions) -> Self {
-        Self::on(
-            &object.gvk(),
-            &object.namespace().to_owned(),
-            &object.name().to_owned(),
-            Verb::Update(object, options),
-        )
+        Self::on(&object.gvk(), object.namespace(), object.name(), Verb::Update(object, options))
     }
 
     /// Changes one object.
