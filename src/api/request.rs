@@ -284,12 +284,14 @@ impl ApiRequest {
 
     /// Makes an object.
     pub fn create(object: Object, options: WriteOptions) -> Self {
-        Self::on(&object.gvk(), object.namespace(), "", Verb::Create(object, options))
+        let named = object.clone();
+        Self::on(&named.gvk(), named.namespace(), "", Verb::Create(object, options))
     }
 
     /// Replaces an object.
     pub fn update(object: Object, options: WriteOptions) -> Self {
-        Self::on(&object.gvk(), object.namespace(), object.name(), Verb::Update(object, options))
+        let named = object.clone();
+        Self::on(&named.gvk(), named.namespace(), named.name(), Verb::Update(object, options))
     }
 
     /// Changes one object.
