@@ -57,6 +57,12 @@ pub trait Reconciler {
         1
     }
 
+    /// The wait after a key's first failure, which doubles with each further one, and the longest wait:
+    /// by default controller-runtime's 5 ms and 1000 s.
+    fn backoff(&self) -> (Duration, Duration) {
+        (Duration::from_millis(5), Duration::from_secs(1000))
+    }
+
     /// What a reconciliation in this state is doing, for the trace.
     fn describe(&self, state: &Self::State) -> Activity {
         let _ = state;
