@@ -13,10 +13,30 @@ pub struct Event {
     pub at: Timestamp,
     /// Who did it: a person, a controller, a kubelet, `ci`.
     pub actor: String,
+    /// What the actor is.
+    pub role: Role,
     /// The Git revision it goes back to; empty when to none.
     pub revision: String,
     /// What.
     pub what: What,
+}
+
+/// What an actor is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Somebody at a terminal, or at the forge.
+    Person,
+    /// Continuous integration: builds, tests, and in the push model deploys.
+    Pipeline,
+    /// A controller of the GitOps engine.
+    Engine,
+    /// A controller of the cluster itself, or a kubelet.
+    ControlPlane,
+    /// A controller that somebody brought.
+    Guest,
+    /// Nobody: faults, expectations, notes.
+    #[default]
+    World,
 }
 
 /// The four lanes of a timeline.
@@ -35,11 +55,16 @@ pub enum Lane {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
-    /// A person typed a command.
-    Command {
+    /// A command was typed.
+    Typed {
         /// As typed.
         line: String,
-        /// What it printed.
+    },
+    /// A command is over; what it did in the meantime stands between.
+    Answered {
+        /// As typed.
+        line: String,
+        /// What it printed, errors too.
         output: String,
         /// How it exited.
         exit: u8,
@@ -154,6 +179,36 @@ pub enum What {
         /// The sentence.
         text: String,
     },
+}
+
+impl Event {
+    /// The lane it belongs to; `None` for what concerns them all: faults, expectations, notes.
+    pub fn lane(&self) -> Option<Lane> {
+        let of_controller = |engine: Lane| match self.role {
+            Role::ControlPlane => Lane::Workloads,
+            _ => engine,
+        };
+        match &self.what {
+            What::Typed { line } | What::Answered { line, .. } => Some(command_lane(line)),
+            What::RefMoved { .. } | What::Pipeline { .. } => Some(Lane::Git),
+            What::Fetched { .. } => Some(Lane::Controller),
+            What::Started { .. } | What::Phase { .. } | What::Finished { .. } => {
+                Some(of_controller(Lane::Controller))
+            }
+            What::Request { .. } => Some(of_controller(Lane::Api)),
+            What::Workload { .. } => Some(Lane::Workloads),
+            What::Fault { .. } | What::Expectation { .. } | What::Note { .. } => None,
+        }
+    }
+}
+
+/// A command belongs where the tool it starts works.
+fn command_lane(line: &str) -> Lane {
+    match line.split_whitespace().next() {
+        Some("kubectl") => Lane::Api,
+        Some("flux") => Lane::Controller,
+        _ => Lane::Git,
+    }
 }
 
 /// One leaf of an object that a write changed.

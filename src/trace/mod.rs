@@ -5,4 +5,4 @@
 
 mod event;
 
-pub use event::{Event, FieldChange, Lane, Trace, What};
+pub use event::{Event, FieldChange, Lane, Role, Trace, What};
