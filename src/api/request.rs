@@ -410,6 +410,24 @@ impl Caller {
         Caller { user: user.into(), groups: Vec::new(), agent: agent.into() }
     }
 
+    /// A service account as the API server knows it, with the groups that it has by itself.
+    ///
+    /// ```
+    /// let deployer = driftlab::api::Caller::service_account("web", "deployer", "kustomize-controller");
+    /// assert_eq!(deployer.user, "system:serviceaccount:web:deployer");
+    /// ```
+    pub fn service_account(namespace: &str, name: &str, agent: &str) -> Self {
+        Caller {
+            user: format!("system:serviceaccount:{namespace}:{name}"),
+            groups: vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}"),
+                "system:authenticated".into(),
+            ],
+            agent: agent.into(),
+        }
+    }
+
     /// The field manager of this caller's writes that name none: the agent up to its first `/`.
     pub fn default_manager(&self) -> &str {
         self.agent.split('/').next().unwrap_or("")

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{ApiRequest, ApiResponse, Status};
+use super::{ApiRequest, ApiResponse, Caller, Status};
 use crate::git::Tree;
 
 /// At most one of these a step: the only way a controller reaches anything.
@@ -11,6 +11,9 @@ use crate::git::Tree;
 pub enum Request {
     /// To the Kubernetes API.
     Api(ApiRequest),
+    /// To the Kubernetes API in another's name: impersonation, as the `Impersonate-User` header asks for
+    /// it. Answered with [`Response::Api`].
+    ApiAs(Caller, ApiRequest),
     /// Resolve a reference of a Git remote and bring its content; what comes back is stored as an
     /// artifact.
     Fetch(FetchRequest),
@@ -26,7 +29,7 @@ pub enum Request {
 /// The answer to a [`Request`], or to a pause.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Response {
-    /// To [`Request::Api`].
+    /// To [`Request::Api`] and [`Request::ApiAs`].
     Api(Result<ApiResponse, Status>),
     /// To [`Request::Fetch`].
     Fetched(Result<Artifact, FetchError>),
@@ -147,11 +150,19 @@ impl From<ApiRequest> for Request {
 }
 
 impl Request {
-    /// The Kubernetes request, if it is one.
+    /// The Kubernetes request, if it is one, in whoever's name.
     pub fn as_api(&self) -> Option<&ApiRequest> {
         match self {
-            Request::Api(request) => Some(request),
+            Request::Api(request) | Request::ApiAs(_, request) => Some(request),
             _ => None,
+        }
+    }
+
+    /// In whose name it is made when `own` makes it: another's if it impersonates.
+    pub fn caller<'a>(&'a self, own: &'a Caller) -> &'a Caller {
+        match self {
+            Request::ApiAs(other, _) => other,
+            _ => own,
         }
     }
 }
