@@ -23,6 +23,7 @@ use super::ObjectId;
 #[derive(Clone, Default)]
 pub struct Tree(Arc<Node>);
 
+/// The key of a folder ends in a slash: the order of the map is then the order that Git encodes.
 #[derive(Default)]
 struct Node {
     entries: RedBlackTreeMapSync<Arc<str>, Entry>,
@@ -57,7 +58,7 @@ pub enum Mode {
 pub struct Blob(Arc<(ObjectId, Box<[u8]>)>);
 
 /// A path that no tree can hold.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0:?} is not a path within a tree: names may not be empty, '.', '..' or '.git'")]
 pub struct InvalidPath(pub String);
 
@@ -84,50 +85,59 @@ impl Tree {
         self.with(path, Entry::File(Mode::Regular, content.into()))
     }
 
-    /// The same tree with an entry put at a path; a file in the way of a folder gives way.
+    /// The same tree with an entry put at a path; a file in the way of a folder gives way, and an empty
+    /// folder is none, as in Git.
     ///
     /// # Errors
     ///
     /// When the path is absolute, leads out of the tree, or names `.git`.
     pub fn with(&self, path: &str, entry: Entry) -> Result<Tree, InvalidPath> {
-        if path
-            .split('/')
-            .any(|name| matches!(name, "" | "." | "..") || name.eq_ignore_ascii_case(".git"))
-        {
-            return Err(InvalidPath(path.into()));
+        let bad = |name: &str| {
+            matches!(name, "" | "." | "..")
+                || name.eq_ignore_ascii_case(".git")
+                || name.contains('\0')
+        };
+        match path.split('/').any(bad) {
+            true => Err(InvalidPath(path.into())),
+            false if matches!(&entry, Entry::Folder(folder) if folder.is_empty()) => {
+                Ok(self.without(path))
+            }
+            false => Ok(self.put(path, entry)),
         }
-        Ok(self.put(path, entry))
     }
 
     /// The same tree without what stands at a path; folders that become empty go too.
     pub fn without(&self, path: &str) -> Tree {
-        let entries = match path.split_once('/') {
-            None => self.0.entries.remove(path),
-            Some((first, rest)) => match self.0.entries.get(first) {
-                Some(Entry::Folder(folder)) => {
-                    let folder = folder.without(rest);
-                    if folder.is_empty() {
-                        self.0.entries.remove(first)
-                    } else {
-                        self.0.entries.insert(first.into(), Entry::Folder(folder))
-                    }
-                }
-                _ => return self.clone(),
+        let entries = &self.0.entries;
+        let (key, rest) = split_first(path);
+        if rest.is_empty() {
+            return match self.key_of(key) {
+                Some(key) => Tree::of(entries.remove(&*key)),
+                None => self.clone(),
+            };
+        }
+        match entries.get(key) {
+            Some(Entry::Folder(folder)) => match folder.without(rest) {
+                folder if folder.is_empty() => Tree::of(entries.remove(key)),
+                folder => Tree::of(entries.insert(key.into(), Entry::Folder(folder))),
             },
-        };
-        Tree::of(entries)
+            _ => self.clone(),
+        }
     }
 
     /// What stands at a path; `""` and `"."` are this tree itself.
     pub fn get(&self, path: &str) -> Option<Entry> {
-        let mut here = Entry::Folder(self.clone());
-        for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
-            here = match here {
-                Entry::Folder(folder) => folder.0.entries.get(name)?.clone(),
+        let mut names = path.split('/').filter(|name| !matches!(*name, "" | ".")).peekable();
+        let mut here = self;
+        while let Some(name) = names.next() {
+            let entry = here.entry(name)?;
+            match entry {
+                _ if names.peek().is_none() => return Some(entry.clone()),
+                Entry::Folder(folder) => here = folder,
                 _ => return None,
-            };
+            }
         }
-        Some(here)
+        Some(Entry::Folder(here.clone()))
     }
 
     /// The folder at a path, if there is one.
@@ -152,18 +162,18 @@ impl Tree {
             Some((folder, name)) => (self.folder_ref(folder)?, name),
             None => (self, path),
         };
-        match folder.0.entries.get(name)? {
+        match folder.entry(name)? {
             Entry::File(_, blob) => blob.as_text(),
             _ => None,
         }
     }
 
-    /// The entries of this folder, by name in byte order.
+    /// The entries of this folder, in Git's order: by name, that of a folder taken with a slash.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.0.entries.iter().map(|(name, entry)| (name.as_ref(), entry))
+        self.keys().map(|(key, entry)| (key.strip_suffix('/').unwrap_or(key), entry))
     }
 
-    /// Every file below, with its path, folder by folder in byte order.
+    /// Every file below, with its path, in byte order of the paths.
     pub fn files(&self) -> Vec<(String, Mode, Blob)> {
         let mut files = Vec::new();
         self.collect_files("", &mut files);
@@ -182,10 +192,8 @@ impl Tree {
 
     /// Git's encoding of this tree, without the header.
     pub fn encode(&self) -> Vec<u8> {
-        let mut entries: Vec<(&str, &Entry)> = self.entries().collect();
-        entries.sort_by(|a, b| sort_key(a).cmp(sort_key(b)));
-        let mut out = Vec::with_capacity(entries.len() * 40);
-        for (name, entry) in entries {
+        let mut out = Vec::with_capacity(self.0.entries.size() * 40);
+        for (name, entry) in self.entries() {
             out.extend_from_slice(entry.mode().as_bytes());
             out.push(b' ');
             out.extend_from_slice(name.as_bytes());
@@ -195,13 +203,34 @@ impl Tree {
         out
     }
 
+    /// The entries with their keys: names, those of folders with a slash at the end.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.0.entries.iter().map(|(key, entry)| (key.as_ref(), entry))
+    }
+
+    /// Whether both are one and the same in memory, or known to have one id.
+    pub(super) fn is_same(&self, other: &Tree) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.id() == other.id()
+    }
+
     fn of(entries: RedBlackTreeMapSync<Arc<str>, Entry>) -> Tree {
         Tree(Arc::new(Node { entries, id: OnceLock::new() }))
     }
 
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        let entries = &self.0.entries;
+        entries.get(name).or_else(|| entries.get(folder_key(name).as_str()))
+    }
+
+    fn key_of(&self, name: &str) -> Option<String> {
+        [name.trim_end_matches('/').to_owned(), folder_key(name)]
+            .into_iter()
+            .find(|key| self.0.entries.contains_key(key.as_str()))
+    }
+
     fn folder_ref(&self, path: &str) -> Option<&Tree> {
         path.split('/').filter(|name| !matches!(*name, "" | ".")).try_fold(self, |tree, name| {
-            match tree.0.entries.get(name)? {
+            match tree.entry(name)? {
                 Entry::Folder(folder) => Some(folder),
                 _ => None,
             }
@@ -209,14 +238,26 @@ impl Tree {
     }
 
     fn put(&self, path: &str, entry: Entry) -> Tree {
-        let (name, entry) = match path.split_once('/') {
-            None => (path, entry),
-            Some((first, rest)) => {
-                let folder = self.folder_ref(first).cloned().unwrap_or_default();
-                (first, Entry::Folder(folder.put(rest, entry)))
-            }
+        let (key, rest) = split_first(path);
+        if rest.is_empty() {
+            return self.put_here(key, entry);
+        }
+        let folder = match self.0.entries.get(key) {
+            Some(Entry::Folder(folder)) => folder.put(rest, entry),
+            _ => Tree::default().put(rest, entry),
         };
-        Tree::of(self.0.entries.insert(name.into(), entry))
+        self.put_here(key.trim_end_matches('/'), Entry::Folder(folder))
+    }
+
+    /// A name stands for one thing only: what stood there as the other kind goes.
+    fn put_here(&self, name: &str, entry: Entry) -> Tree {
+        let (key, other) = match entry {
+            Entry::Folder(_) => (folder_key(name), name.to_owned()),
+            _ => (name.to_owned(), folder_key(name)),
+        };
+        let mut entries = self.0.entries.insert(key.into(), entry);
+        entries.remove_mut(other.as_str());
+        Tree::of(entries)
     }
 
     fn collect_files(&self, prefix: &str, files: &mut Vec<(String, Mode, Blob)>) {
@@ -232,10 +273,16 @@ impl Tree {
     }
 }
 
-/// Git sorts a folder as if its name ended in a slash.
-fn sort_key<'a>((name, entry): &(&'a str, &Entry)) -> impl Iterator<Item = u8> + use<'a> {
-    let slash = matches!(entry, Entry::Folder(_)).then_some(b'/');
-    name.bytes().chain(slash)
+/// The first name of a path, with the slash that follows it, and the rest.
+fn split_first(path: &str) -> (&str, &str) {
+    match path.find('/') {
+        Some(slash) => path.split_at(slash + 1),
+        None => (path, ""),
+    }
+}
+
+fn folder_key(name: &str) -> String {
+    format!("{}/", name.trim_end_matches('/'))
 }
 
 impl Entry {
@@ -317,7 +364,7 @@ impl Hash for Blob {
 
 impl PartialEq for Tree {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.id() == other.id()
+        self.is_same(other)
     }
 }
 
@@ -338,5 +385,42 @@ impl fmt::Debug for Blob {
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tree({}, {} entries)", self.id().short(), self.0.entries.size())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_sort_as_if_their_names_ended_in_a_slash() {
+        let tree = Tree::from_files([("z/x", "1\n"), ("z.txt", "2\n"), ("z0", "3\n")]).unwrap();
+        let names: Vec<&str> = tree.entries().map(|(name, _)| name).collect();
+        assert_eq!(names, ["z.txt", "z", "z0"]);
+        let paths: Vec<String> = tree.files().into_iter().map(|(path, ..)| path).collect();
+        assert_eq!(paths, ["z.txt", "z/x", "z0"]);
+    }
+
+    #[test]
+    fn a_name_stands_for_one_thing() {
+        let tree = Tree::from_files([("a/b", "1"), ("a", "2")]).unwrap();
+        assert_eq!((tree.text("a"), tree.text("a/b")), (Some("2"), None));
+        let tree = tree.with_file("a/c", "3").unwrap();
+        assert_eq!((tree.text("a"), tree.text("a/c")), (None, Some("3")));
+    }
+
+    #[test]
+    fn removing_the_last_file_removes_the_folder() {
+        let tree = Tree::from_files([("a/b/c", "1"), ("d", "2")]).unwrap();
+        assert!(tree.without("a/b/c").get("a").is_none());
+        assert_eq!(tree.without("a").without("d"), Tree::default());
+        assert_eq!(tree.without("a/x").without("nothing/here"), tree);
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in ["", "/a", "a//b", "a/", "../a", "a/./b", ".git/config", "a/.GIT/x", "a\0b"] {
+            assert!(Tree::default().with_file(path, "").is_err(), "{path:?}");
+        }
     }
 }
