@@ -43,6 +43,16 @@ impl ObjectId {
     pub fn short(&self) -> String {
         self.to_string()[..7].to_owned()
     }
+
+    /// Whether the digits begin so.
+    pub(super) fn has_prefix(&self, digits: &str) -> bool {
+        self.to_string().starts_with(&digits.to_ascii_lowercase())
+    }
+
+    /// The least id that begins with these digits; the null id when they are no digits.
+    pub(super) fn first_with_prefix(digits: &str) -> ObjectId {
+        format!("{digits:0<40}").parse().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for ObjectId {

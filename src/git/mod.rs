@@ -1,7 +1,27 @@
 //! Git, in memory: objects with Git's own ids, trees that share structure, references, merges.
+//!
+//! A [`Repository`] is a value: cloning it is cheap, nothing it does touches a disk, and the ids it
+//! gives are the ones that Git would give.
 
+mod change;
+mod commit;
+mod error;
 mod id;
+mod objects;
+mod refs;
+mod repository;
+mod revision;
+mod signature;
 mod tree;
+mod walk;
 
+pub use change::{ChangeKind, TreeChange, diff};
+pub use commit::{Commit, ObjectKind, Tag, clean_message};
+pub use error::GitError;
 pub use id::{ObjectId, ParseObjectIdError};
+pub use objects::Object;
+pub use refs::{Head, check_ref_name};
+pub use repository::Repository;
+pub use signature::{ParseSignatureError, Signature};
 pub use tree::{Blob, Entry, InvalidPath, Mode, Tree};
+pub use walk::Log;

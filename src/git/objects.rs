@@ -1,0 +1,114 @@
+//! The objects of a repository: persistent, so that a copy of it costs a reference count.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+
+use super::{Blob, Commit, Entry, ObjectId, ObjectKind, Tag, Tree};
+
+/// One object of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// The content of a file.
+    Blob(Blob),
+    /// A folder.
+    Tree(Tree),
+    /// A commit.
+    Commit(Arc<Commit>),
+    /// An annotated tag.
+    Tag(Arc<Tag>),
+}
+
+/// Commits, annotated tags and what only a tag names, by id. The trees and blobs of a commit live in
+/// it, sharing structure with those of other commits.
+#[derive(Clone, Default)]
+pub(super) struct Objects(RedBlackTreeMapSync<ObjectId, Object>);
+
+impl Object {
+    /// Which kind it is.
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Object::Blob(_) => ObjectKind::Blob,
+            Object::Tree(_) => ObjectKind::Tree,
+            Object::Commit(_) => ObjectKind::Commit,
+            Object::Tag(_) => ObjectKind::Tag,
+        }
+    }
+}
+
+impl Objects {
+    pub(super) fn insert(&mut self, id: ObjectId, object: Object) {
+        if !self.0.contains_key(&id) {
+            self.0.insert_mut(id, object);
+        }
+    }
+
+    pub(super) fn get(&self, id: ObjectId) -> Option<&Object> {
+        self.0.get(&id)
+    }
+
+    pub(super) fn commit(&self, id: ObjectId) -> Option<&Arc<Commit>> {
+        match self.get(id)? {
+            Object::Commit(commit) => Some(commit),
+            _ => None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.size()
+    }
+
+    /// The object with an id, looked for in the trees too, which takes a while.
+    pub(super) fn find(&self, id: ObjectId) -> Option<Object> {
+        self.get(id)
+            .cloned()
+            .or_else(|| self.find_in_trees(&|other| other == id).pop().map(|hit| hit.1))
+    }
+
+    /// The objects whose ids begin so: commits and tags if there are any, else trees and blobs.
+    pub(super) fn starting_with(&self, prefix: &str) -> Vec<(ObjectId, Object)> {
+        let hits: Vec<_> = (self.0.range(ObjectId::first_with_prefix(prefix)..))
+            .take_while(|(id, _)| id.has_prefix(prefix))
+            .map(|(id, object)| (*id, object.clone()))
+            .collect();
+        match hits.is_empty() {
+            true => self.find_in_trees(&|id| id.has_prefix(prefix)),
+            false => hits,
+        }
+    }
+
+    fn find_in_trees(&self, wanted: &dyn Fn(ObjectId) -> bool) -> Vec<(ObjectId, Object)> {
+        let mut seen = BTreeSet::new();
+        let mut hits = Vec::new();
+        let mut open: Vec<Tree> = self.0.values().filter_map(Object::tree).collect();
+        while let Some(tree) = open.pop() {
+            if !seen.insert(tree.id()) {
+                continue;
+            }
+            for (_, entry) in tree.entries() {
+                match entry {
+                    Entry::Folder(folder) => open.push(folder.clone()),
+                    Entry::File(_, blob) if wanted(blob.id()) && seen.insert(blob.id()) => {
+                        hits.push((blob.id(), Object::Blob(blob.clone())))
+                    }
+                    _ => {}
+                }
+            }
+            if wanted(tree.id()) {
+                hits.push((tree.id(), Object::Tree(tree)));
+            }
+        }
+        hits
+    }
+}
+
+impl Object {
+    fn tree(&self) -> Option<Tree> {
+        match self {
+            Object::Tree(tree) => Some(tree.clone()),
+            Object::Commit(commit) => Some(commit.tree.clone()),
+            Object::Blob(_) | Object::Tag(_) => None,
+        }
+    }
+}
