@@ -1,0 +1,197 @@
+//! What of a run is shown, and what is folded away.
+
+use std::collections::BTreeMap;
+
+use crate::reconciler::ChangeAction;
+use crate::time::Timestamp;
+use crate::trace::{Event, Role, Trace, What};
+
+use super::words::family;
+
+/// What one row of a timeline is made of.
+pub(super) enum Item<'a> {
+    /// One event, at its position.
+    One(usize, &'a Event),
+    /// Events alike of several pods of one owner, in the same second.
+    Alike(&'a Event, usize),
+    /// A stretch in which the loop ran and nothing was to be done.
+    Quiet(Quiet),
+}
+
+/// A stretch of cycles that wrote nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Quiet {
+    pub(super) began: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) cycles: usize,
+    pub(super) actor: String,
+}
+
+/// The rows of a run; with `everything` each event is one.
+pub(super) fn fold(trace: &Trace, everything: bool) -> Vec<Item<'_>> {
+    if everything {
+        return trace.events().enumerate().map(|(i, event)| Item::One(i, event)).collect();
+    }
+    let mut folder = Folder::default();
+    for (position, event) in trace.events().enumerate() {
+        folder.read(position, event);
+    }
+    folder.flush();
+    folder.items
+}
+
+#[derive(Default)]
+struct Folder<'a> {
+    items: Vec<Item<'a>>,
+    quiet: Option<Quiet>,
+    /// The newest revision each remote was found at.
+    fetched: BTreeMap<&'a str, &'a str>,
+    /// The last failure each target was shown with.
+    failures: BTreeMap<String, &'a str>,
+    /// Who typed a command, and how many rows there were then.
+    typed: BTreeMap<&'a str, usize>,
+    /// Rows of this second that others may join.
+    groups: BTreeMap<(u64, String), usize>,
+}
+
+impl<'a> Folder<'a> {
+    fn read(&mut self, position: usize, event: &'a Event) {
+        match &event.what {
+            What::Started { .. } | What::Phase { .. } => {}
+            What::Typed { .. } => {
+                self.show(position, event);
+                self.typed.insert(&event.actor, self.items.len());
+            }
+            What::Answered { output, exit, .. } => {
+                let silent = self.typed.remove(event.actor.as_str()) == Some(self.items.len());
+                if !output.is_empty() && (silent || *exit != 0) {
+                    self.show(position, event);
+                }
+            }
+            What::Fetched { url, revision, error } if error.is_empty() => {
+                if self.fetched.insert(url, revision) != Some(revision.as_str()) {
+                    self.show(position, event);
+                }
+            }
+            What::Finished { .. } => self.finished(position, event),
+            What::Request { .. } if !is_telling_request(event) => {}
+            What::Request { .. } | What::Workload { .. } if is_groupable(event) => {
+                self.join(position, event);
+            }
+            _ => self.show(position, event),
+        }
+    }
+
+    fn finished(&mut self, position: usize, event: &'a Event) {
+        let What::Finished { target, changes, message, failed, .. } = &event.what else { return };
+        let key = target.to_string();
+        if *failed {
+            if self.failures.insert(key, message) != Some(message) {
+                self.show(position, event);
+            }
+            return;
+        }
+        let recovered = self.failures.remove(&key).is_some();
+        let wrote = changes.iter().any(|change| {
+            !matches!(change.action, ChangeAction::Unchanged | ChangeAction::Skipped)
+        });
+        if event.role == Role::ControlPlane {
+            return;
+        }
+        if wrote || (recovered && !changes.is_empty()) {
+            self.show(position, event);
+        } else if !changes.is_empty() {
+            self.quiet_cycle(event);
+        }
+    }
+
+    fn quiet_cycle(&mut self, event: &Event) {
+        let quiet = self.quiet.get_or_insert_with(|| Quiet {
+            began: event.at,
+            ended: event.at,
+            cycles: 0,
+            actor: event.actor.clone(),
+        });
+        quiet.ended = event.at;
+        quiet.cycles += 1;
+    }
+
+    /// Shows an event with those like it of the same second, if there are any.
+    fn join(&mut self, position: usize, event: &'a Event) {
+        let key = (event.at.as_secs(), alikeness(event));
+        match self.groups.get(&key) {
+            Some(row) => {
+                if let Item::Alike(_, count) = &mut self.items[*row] {
+                    *count += 1;
+                }
+            }
+            None => {
+                self.flush();
+                self.groups.insert(key, self.items.len());
+                self.items.push(Item::Alike(event, 1));
+            }
+        }
+        let _ = position;
+    }
+
+    fn show(&mut self, position: usize, event: &'a Event) {
+        self.flush();
+        self.items.push(Item::One(position, event));
+    }
+
+    fn flush(&mut self) {
+        self.items.extend(self.quiet.take().map(Item::Quiet));
+    }
+}
+
+/// Whether a request is worth a row: a write that was carried out or refused, and no bookkeeping.
+fn is_telling_request(event: &Event) -> bool {
+    let What::Request { verb, object, subresource, dry_run, code, changed, .. } = &event.what
+    else {
+        return true;
+    };
+    if *dry_run || !matches!(verb.as_str(), "create" | "update" | "patch" | "delete") {
+        return false;
+    }
+    let refused = *code == 0 || *code >= 400;
+    let bookkeeping = matches!(
+        object.kind.as_str(),
+        "Event" | "Lease" | "EndpointSlice" | "Endpoints" | "ControllerRevision" | "ServiceAccount"
+    ) || matches!(subresource.as_str(), "status" | "binding")
+        || object.name == "kube-root-ca.crt";
+    match event.role {
+        Role::Person | Role::Pipeline => subresource != "status",
+        Role::Engine if object.group.ends_with(".toolkit.fluxcd.io") && !refused => {
+            verb != "patch" && verb != "update"
+        }
+        Role::ControlPlane => {
+            !bookkeeping && !refused && is_of_a_loop(verb, object.kind.as_str(), changed)
+        }
+        _ => !bookkeeping && (refused || verb == "delete" || !changed.is_empty()),
+    }
+}
+
+/// What the control plane's own loop does that a reader wants to see: it makes, scales and removes.
+fn is_of_a_loop(verb: &str, kind: &str, changed: &[crate::trace::FieldChange]) -> bool {
+    match verb {
+        "create" | "delete" => true,
+        _ => kind != "Pod" && changed.iter().any(|change| change.path == "spec.replicas"),
+    }
+}
+
+/// Pods come in numbers.
+fn is_groupable(event: &Event) -> bool {
+    match &event.what {
+        What::Request { object, .. } => event.role == Role::ControlPlane && object.kind == "Pod",
+        What::Workload { object, .. } => object.kind == "Pod",
+        _ => false,
+    }
+}
+
+fn alikeness(event: &Event) -> String {
+    match &event.what {
+        What::Request { verb, object, .. } => format!("{verb} {}", family(object)),
+        What::Workload { object, state, .. } => format!("{state} {}", family(object)),
+        _ => String::new(),
+    }
+}
