@@ -1,0 +1,22 @@
+//! Schema as data: which kinds there are, the shape of their objects, what is filled in, what is
+//! refused.
+//!
+//! The built-in kinds come from one table ([`Registry::builtin`]), custom resources from their
+//! definitions ([`Registry::add_custom`]); both give the same [`KindSchema`]. Everything here is a
+//! pure function of a kind and JSON.
+
+mod builtin;
+mod decode;
+mod default;
+mod registry;
+mod structural;
+mod types;
+
+pub use decode::decode;
+pub use default::default;
+pub use registry::Registry;
+pub use structural::MalformedDefinition;
+pub use types::{
+    Custom, Field, Generation, KindSchema, ListMerge, ListType, MapType, PatchStrategy, Scale,
+    Struct, StructRef, Type,
+};
