@@ -1,0 +1,106 @@
+//! Who asked what, and what the answer was.
+
+use rpds::{RedBlackTreeMapSync, VectorSync};
+
+use crate::api::{ApiRequest, ApiResponse, Caller, ResourceVersion, Status};
+use crate::object::ObjectRef;
+use crate::time::Timestamp;
+
+/// A write that was asked for, done or refused; or a read that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AuditEntry {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// The user.
+    pub user: String,
+    /// The User-Agent.
+    pub agent: String,
+    /// The verb as RBAC names it, but `apply` for a server-side apply.
+    pub verb: &'static str,
+    /// The object, nameless for collections.
+    pub object: ObjectRef,
+    /// The subresource; empty for the object itself.
+    pub subresource: String,
+    /// The field manager; empty for requests that have none.
+    pub manager: String,
+    /// Whether it was only tried.
+    pub dry_run: bool,
+    /// The HTTP status code of the answer.
+    pub code: u16,
+    /// Why it was refused; empty when it was not.
+    pub message: String,
+    /// The last version it wrote, if it wrote any: a write that changes nothing has none.
+    pub version: Option<ResourceVersion>,
+}
+
+/// The audit log. Reads that were answered are only counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Audit {
+    entries: VectorSync<AuditEntry>,
+    reads: RedBlackTreeMapSync<(String, &'static str, String), u64>,
+}
+
+/// What the audit log says of a request before its answer is known.
+pub(super) struct Asked {
+    entry: AuditEntry,
+    write: bool,
+}
+
+impl Asked {
+    pub(super) fn of(
+        now: Timestamp,
+        caller: &Caller,
+        request: &ApiRequest,
+        manager: String,
+    ) -> Self {
+        let entry = AuditEntry {
+            at: now,
+            user: caller.user.clone(),
+            agent: caller.agent.clone(),
+            verb: super::server::verb_name(&request.verb),
+            object: request.reference(),
+            subresource: request.subresource.as_ref().map_or("", |s| s.name()).into(),
+            manager,
+            dry_run: request.is_dry_run(),
+            code: 0,
+            message: String::new(),
+            version: None,
+        };
+        Asked { entry, write: request.is_write() || request.is_dry_run() }
+    }
+}
+
+impl Audit {
+    pub(super) fn record(
+        &mut self,
+        asked: Asked,
+        answer: &Result<ApiResponse, Status>,
+        written: Option<ResourceVersion>,
+    ) {
+        let Asked { mut entry, write } = asked;
+        match answer {
+            Ok(_) if !write => return self.count(entry),
+            Ok(response) => entry.code = response.code,
+            Err(status) => {
+                entry.code = status.code;
+                entry.message.clone_from(&status.message);
+            }
+        }
+        entry.version = written;
+        self.entries.push_back_mut(entry);
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &AuditEntry> {
+        self.entries.iter()
+    }
+
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&str, &'static str, &str, u64)> {
+        self.reads.iter().map(|((user, verb, kind), n)| (user.as_str(), *verb, kind.as_str(), *n))
+    }
+
+    fn count(&mut self, read: AuditEntry) {
+        let key = (read.user, read.verb, read.object.kind);
+        let before = self.reads.get(&key).copied().unwrap_or(0);
+        self.reads.insert_mut(key, before + 1);
+    }
+}

@@ -1,0 +1,190 @@
+//! Refusals, worded as the API server words them (`k8s.io/apimachinery/pkg/api/errors`).
+
+use super::resource::Resource;
+use crate::api::{Cause, Reason, ResourceVersion, Status, StatusDetails};
+
+/// The resource is not served.
+pub(super) fn unknown_resource() -> Status {
+    Status::failure_about(
+        Reason::NotFound,
+        "the server could not find the requested resource",
+        StatusDetails::default(),
+    )
+}
+
+pub(super) fn not_found(resource: &Resource, name: &str) -> Status {
+    let message = format!("{} \"{name}\" not found", resource.qualified());
+    Status::failure_about(Reason::NotFound, message, about(resource, name))
+}
+
+pub(super) fn already_exists(resource: &Resource, name: &str, deleting: bool) -> Status {
+    let prefix = if deleting { "object is being deleted: " } else { "" };
+    let message = format!("{prefix}{} \"{name}\" already exists", resource.qualified());
+    Status::failure_about(Reason::AlreadyExists, message, about(resource, name))
+}
+
+/// The object changed since it was read.
+pub(super) fn modified(resource: &Resource, name: &str) -> Status {
+    conflict(
+        resource,
+        name,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    )
+}
+
+pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Status {
+    let message =
+        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified());
+    Status::failure_about(Reason::Conflict, message, about(resource, name))
+}
+
+/// A precondition of a deletion does not hold; such a refusal names the kind, not the resource.
+pub(super) fn precondition(resource: &Resource, name: &str, why: &str) -> Status {
+    let message =
+        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified_kind());
+    Status::failure_about(Reason::Conflict, message, about_kind(resource, name))
+}
+
+pub(super) fn forbidden(resource: &Resource, name: &str, why: &str, causes: Vec<Cause>) -> Status {
+    let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+    let details = StatusDetails { causes, ..about(resource, name) };
+    Status::failure_about(Reason::Forbidden, message, details)
+}
+
+/// Rules that the object breaks, as `field.ErrorList` prints them: causes that say the same are
+/// named once in the message.
+pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> Status {
+    let mut said: Vec<String> = Vec::new();
+    for cause in &causes {
+        let text = format!("{}: {}", cause.field, cause.message);
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    let listed = if said.len() == 1 { said.remove(0) } else { format!("[{}]", said.join(", ")) };
+    let message = format!("{} \"{name}\" is invalid: {listed}", resource.qualified_kind());
+    let details = StatusDetails { causes, ..about_kind(resource, name) };
+    Status::failure_about(Reason::Invalid, message, details)
+}
+
+pub(super) fn cause(reason: &str, field: &str, message: impl Into<String>) -> Cause {
+    Cause { reason: reason.into(), message: message.into(), field: field.into() }
+}
+
+pub(super) fn bad_request(message: impl Into<String>) -> Status {
+    Status::failure(Reason::BadRequest, message)
+}
+
+/// An error of the server that carries no reason.
+pub(super) fn internal(message: impl Into<String>) -> Status {
+    Status { code: 500, message: message.into(), ..Status::default() }
+}
+
+pub(super) fn method_not_allowed() -> Status {
+    Status::failure_about(
+        Reason::MethodNotAllowed,
+        "the server does not allow this method on the requested resource",
+        StatusDetails::default(),
+    )
+}
+
+/// The body's kind is not the resource's.
+pub(super) fn wrong_kind(resource: &Resource, api_version: &str, kind: &str) -> Status {
+    let wanted = &resource.kind;
+    if api_version != wanted.api_version() {
+        return bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            wanted.api_version()
+        ));
+    }
+    bad_request(format!(
+        "{kind} in version \"{}\" cannot be handled as a {}",
+        wanted.version, wanted.kind
+    ))
+}
+
+pub(super) fn terminating_namespace(resource: &Resource, name: &str, namespace: &str) -> Status {
+    let causes = vec![cause(
+        "NamespaceTerminating",
+        "metadata.namespace",
+        format!("namespace {namespace} is being terminated"),
+    )];
+    let why = format!(
+        "unable to create new content in namespace {namespace} because it is being terminated"
+    );
+    forbidden(resource, name, &why, causes)
+}
+
+/// An update of a kind that takes none without a version.
+pub(super) fn needs_version(resource: &Resource, name: &str) -> Status {
+    let causes = vec![cause(
+        "FieldValueInvalid",
+        "metadata.resourceVersion",
+        "Invalid value: 0: must be specified for an update",
+    )];
+    let mut status = invalid(resource, name, causes);
+    // This one refusal names the resource where others name the kind.
+    status.message = status.message.replacen(&resource.qualified_kind(), &resource.qualified(), 1);
+    if let Some(details) = &mut status.details {
+        details.kind.clone_from(&resource.plural);
+    }
+    status
+}
+
+/// A `resourceVersion` that is no number.
+pub(super) fn bad_version(resource: &Resource, name: &str, version: &str) -> Status {
+    let message = format!(
+        "Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"
+    );
+    let causes = vec![cause("FieldValueInvalid", "metadata.resourceVersion", message)];
+    invalid(resource, name, causes)
+}
+
+/// An eviction that a disruption budget does not allow now.
+pub(super) fn disruption_budget(budget: &str) -> Status {
+    let causes = vec![cause(
+        "DisruptionBudget",
+        "",
+        format!("The disruption budget {budget} needs more healthy pods than there are now"),
+    )];
+    Status::failure_about(
+        Reason::TooManyRequests,
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+        StatusDetails { causes, ..StatusDetails::default() },
+    )
+}
+
+/// Custom resources have no strategic merge.
+pub(super) fn no_strategic_merge() -> Status {
+    Status::failure(
+        Reason::UnsupportedMediaType,
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+    )
+}
+
+/// A JSON patch that cannot be carried out.
+pub(super) fn unpatchable() -> Status {
+    Status::failure_about(
+        Reason::Invalid,
+        "the server rejected our request due to an error in our request",
+        StatusDetails::default(),
+    )
+}
+
+/// The version is older than what the log keeps.
+pub(super) fn too_old(asked: ResourceVersion, oldest: ResourceVersion) -> Status {
+    Status::failure(Reason::Expired, format!("too old resource version: {asked} ({oldest})"))
+}
+
+fn about(resource: &Resource, name: &str) -> StatusDetails {
+    StatusDetails {
+        name: name.into(),
+        group: resource.kind.group.clone(),
+        kind: resource.plural.clone(),
+        ..StatusDetails::default()
+    }
+}
+
+fn about_kind(resource: &Resource, name: &str) -> StatusDetails {
+    StatusDetails { kind: resource.kind.kind.clone(), ..about(resource, name) }
+}

@@ -1,0 +1,482 @@
+//! The server itself: what it holds, and which part answers which verb.
+
+use std::sync::Arc;
+
+use super::audit::{Asked, Audit, AuditEntry};
+use super::history::{Entry, History};
+use super::read::View;
+use super::resource::{Resource, Resources};
+use super::store::{Store, Table, table_key};
+use super::write::Write;
+use super::{bootstrap, refusal};
+use crate::api::{
+    ApiRequest, ApiResponse, Body, Caller, Patch, ResourceVersion, Status, Verb, WriteOptions,
+};
+use crate::object::{GroupVersionKind, Object, ObjectRef};
+use crate::time::Timestamp;
+
+/// A Kubernetes API server and its store, as a value.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(super) store: Store,
+    pub(super) history: History,
+    pub(super) resources: Arc<Resources>,
+    audit: Audit,
+}
+
+impl Server {
+    /// A server as it is right after its first start: the built-in kinds, the namespaces `default`,
+    /// `kube-system`, `kube-public` and `kube-node-lease`, and the service `kubernetes`.
+    pub fn new() -> Self {
+        let mut server = Server {
+            store: Store::default(),
+            history: History::default(),
+            resources: Resources::builtin(),
+            audit: Audit::default(),
+        };
+        bootstrap::start(&mut server);
+        server.audit = Audit::default();
+        server
+    }
+
+    /// Answers a request, made at `now`, and keeps what it changes.
+    ///
+    /// # Errors
+    ///
+    /// The refusals of a real server, as it words them.
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        caller: &Caller,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        let manager = manager_of(&request.verb, caller);
+        let asked = Asked::of(now, caller, &request, manager.clone());
+        let before = self.version();
+        let answer = self.answer(now, caller, manager, request);
+        let written = Some(self.version()).filter(|version| *version > before);
+        self.audit.record(asked, &answer, written);
+        answer
+    }
+
+    /// Answers a get or a list as it would have been answered when the log ended at `at`: what a
+    /// cache that lags behind holds. A version that is not reached yet reads the newest state.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::handle`]; `Expired` when the log before `at` is compacted; `MethodNotAllowed`
+    /// for verbs that are no reads.
+    pub fn read_at(
+        &self,
+        at: ResourceVersion,
+        request: &ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        let resource = self.resource(&request.kind)?;
+        let view = View::at(self, at)?;
+        match &request.verb {
+            Verb::Discover => Ok(discovered(&resource)),
+            Verb::Get(_) => view.get(&resource, request),
+            Verb::List(options) => view.list(&resource, &request.namespace, &request.name, options),
+            _ => Err(refusal::method_not_allowed()),
+        }
+    }
+
+    /// The position of the last write.
+    pub fn version(&self) -> ResourceVersion {
+        self.history.version()
+    }
+
+    /// The newest state of one object.
+    pub fn get(&self, object: &ObjectRef) -> Option<&Object> {
+        self.store.get_ref(object)
+    }
+
+    /// Every object, ordered by group and kind, then by namespace and name.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.store.iter()
+    }
+
+    /// Every object of a kind, whatever its version, ordered by namespace and name.
+    pub fn objects_of(&self, group: &str, kind: &str) -> impl Iterator<Item = &Object> {
+        self.store.table(&table_key(group, kind)).into_iter().flat_map(Table::values)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether there are no objects: never so of a server made by [`Server::new`] until all are deleted.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every write after a version, in order.
+    ///
+    /// # Errors
+    ///
+    /// `Expired` (410) when the log is compacted beyond `after`: list, then go on from the list's version.
+    pub fn log_since(
+        &self,
+        after: ResourceVersion,
+    ) -> Result<impl DoubleEndedIterator<Item = &Entry>, Status> {
+        self.history.since(after)
+    }
+
+    /// Forgets the log up to and with a version. Watches from before it answer `Expired`.
+    pub fn compact(&mut self, upto: ResourceVersion) {
+        self.history.compact(upto);
+    }
+
+    /// Who asked for which write, and what the answer was; refused reads too.
+    pub fn audit(&self) -> impl Iterator<Item = &AuditEntry> {
+        self.audit.entries()
+    }
+
+    /// How many reads were answered: user, verb, kind, count.
+    pub fn reads(&self) -> impl Iterator<Item = (&str, &'static str, &str, u64)> {
+        self.audit.reads()
+    }
+
+    /// Every resource that is served, by group, version and kind.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().map(|resource| &**resource)
+    }
+
+    /// The resource that serves a kind.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when none does.
+    pub(super) fn resource(&self, kind: &GroupVersionKind) -> Result<Arc<Resource>, Status> {
+        self.resources.get(kind).cloned().ok_or_else(refusal::unknown_resource)
+    }
+
+    pub(super) fn namespaces(&self) -> Arc<Resource> {
+        let kind = GroupVersionKind::new("v1", "Namespace");
+        self.resource(&kind).expect("namespaces are built in")
+    }
+
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        caller: &Caller,
+        manager: String,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        let resource = self.resource(&request.kind)?;
+        let dry_run = request.is_dry_run();
+        match &request.verb {
+            Verb::Discover => return Ok(discovered(&resource)),
+            Verb::Get(_) => return View::newest(self).get(&resource, &request),
+            Verb::List(options) => {
+                return View::newest(self).list(
+                    &resource,
+                    &request.namespace,
+                    &request.name,
+                    options,
+                );
+            }
+            Verb::Watch(options, from) => {
+                return self.watch(&resource, &request.namespace, options, *from);
+            }
+            _ => {}
+        }
+        let verb = verb_name(&request.verb);
+        let mut write = Write::new(self, now, caller, resource, manager, verb, dry_run);
+        write.namespace = request.namespace;
+        write.name = request.name;
+        write.subresource = request.subresource;
+        let (code, body) = match request.verb {
+            Verb::Create(object, options) => write.create(object, &options)?,
+            Verb::Update(object, options) => write.update(object, &options)?,
+            Verb::Patch(patch, options) => write.patch(patch, &options)?,
+            Verb::Delete(options) => write.delete(&options)?,
+            Verb::DeleteCollection(list, options) => write.delete_collection(&list, &options)?,
+            Verb::Discover | Verb::Get(_) | Verb::List(_) | Verb::Watch(..) => {
+                unreachable!("reads are answered above")
+            }
+        };
+        Ok(ApiResponse { code, body, warnings: write.into_warnings() })
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The verb as RBAC names it, but `apply` for a server-side apply.
+pub(super) fn verb_name(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Patch(Patch::Apply(_), _) => "apply",
+        other => other.name(),
+    }
+}
+
+fn discovered(resource: &Resource) -> ApiResponse {
+    ApiResponse::ok(Body::Resource(resource.to_api_resource()))
+}
+
+fn manager_of(verb: &Verb, caller: &Caller) -> String {
+    let named = |options: &WriteOptions| match options.field_manager.as_str() {
+        "" => caller.default_manager().to_owned(),
+        given => given.to_owned(),
+    };
+    match verb {
+        Verb::Create(_, options) | Verb::Update(_, options) | Verb::Patch(_, options) => {
+            named(options)
+        }
+        Verb::Delete(_) | Verb::DeleteCollection(..) => caller.default_manager().to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::{DeleteOptions, ListOptions, Propagation, ReadFrom, WatchEventType};
+    use crate::object::LabelSelector;
+
+    fn caller() -> Caller {
+        Caller::new("alice", "kubectl/v1.36")
+    }
+
+    fn ask(server: &mut Server, request: ApiRequest) -> Result<ApiResponse, Status> {
+        server.handle(Timestamp::START, &caller(), request)
+    }
+
+    fn config(name: &str) -> Object {
+        let mut object = Object::new("v1", "ConfigMap", "default", name);
+        object.set("data", json!({"k": "1"}));
+        object
+    }
+
+    fn create(server: &mut Server, object: Object) -> Object {
+        let request = ApiRequest::create(object, WriteOptions::default());
+        ask(server, request).unwrap().into_object().unwrap()
+    }
+
+    fn configs() -> GroupVersionKind {
+        GroupVersionKind::new("v1", "ConfigMap")
+    }
+
+    fn names(answer: ApiResponse) -> Vec<String> {
+        answer.into_list().unwrap().items.iter().map(|o| o.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_resource_version_is_the_log_position() {
+        let mut server = Server::new();
+        let before = server.version();
+        let made = create(&mut server, config("a"));
+        assert_eq!(made.resource_version(), (before.0 + 1).to_string());
+        let entry = server.log_since(before).unwrap().next().unwrap().clone();
+        assert_eq!((entry.before, entry.after.unwrap()), (None, made));
+    }
+
+    #[test]
+    fn an_update_that_changes_nothing_writes_nothing() {
+        let mut server = Server::new();
+        let made = create(&mut server, config("a"));
+        let version = server.version();
+        let again = ask(&mut server, ApiRequest::update(made.clone(), WriteOptions::default()));
+        assert_eq!(again.unwrap().into_object().unwrap(), made);
+        assert_eq!(server.version(), version);
+        assert_eq!(server.audit().last().unwrap().version, None);
+    }
+
+    #[test]
+    fn an_update_of_an_older_version_conflicts() {
+        let mut server = Server::new();
+        let mut first = create(&mut server, config("a"));
+        let mut second = first.clone();
+        second.set("data.k", "2");
+        ask(&mut server, ApiRequest::update(second, WriteOptions::default())).unwrap();
+        first.set("data.k", "3");
+        let refused = ask(&mut server, ApiRequest::update(first, WriteOptions::default()));
+        assert!(refused.unwrap_err().is_conflict());
+    }
+
+    #[test]
+    fn a_dry_run_leaves_no_trace_but_in_the_audit_log() {
+        let mut server = Server::new();
+        let version = server.version();
+        let options = WriteOptions { dry_run: true, ..WriteOptions::default() };
+        let answer = ask(&mut server, ApiRequest::create(config("a"), options)).unwrap();
+        assert_eq!(answer.code, 201);
+        assert_eq!((server.version(), server.get(&config("a").reference())), (version, None));
+        assert!(server.audit().last().unwrap().dry_run);
+    }
+
+    #[test]
+    fn a_read_of_the_past_shows_what_was() {
+        let mut server = Server::new();
+        let start = server.version();
+        let mut made = create(&mut server, config("a"));
+        let then = server.version();
+        create(&mut server, config("b"));
+        made.set("data.k", "2");
+        made.remove("metadata.resourceVersion");
+        ask(&mut server, ApiRequest::update(made, WriteOptions::default())).unwrap();
+        ask(&mut server, ApiRequest::delete(&configs(), "default", "b", DeleteOptions::default()))
+            .unwrap();
+        let list = ApiRequest::list(&configs(), "default", LabelSelector::everything());
+        let check = |at: ResourceVersion, expected: &[&str]| {
+            assert_eq!(names(server.read_at(at, &list).unwrap()), expected)
+        };
+        check(start, &[]);
+        check(then, &["a"]);
+        check(ResourceVersion(then.0 + 1), &["a", "b"]);
+        check(server.version(), &["a"]);
+        let get = ApiRequest::get_cached(&configs(), "default", "a");
+        let past = server.read_at(then, &get).unwrap().into_object().unwrap();
+        assert_eq!(past.text("data.k"), "1");
+        assert!(server.read_at(start, &get).unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn a_compacted_log_answers_gone() {
+        let mut server = Server::new();
+        let start = server.version();
+        create(&mut server, config("a"));
+        server.compact(server.version());
+        assert!(server.log_since(start).err().unwrap().is_expired());
+        assert_eq!(server.log_since(server.version()).unwrap().count(), 0);
+        let list = ApiRequest::list(&configs(), "default", LabelSelector::everything());
+        assert!(server.read_at(start, &list).unwrap_err().is_expired());
+    }
+
+    #[test]
+    fn finalizers_hold_an_object_until_they_are_gone() {
+        let mut server = Server::new();
+        let mut held = config("a");
+        held.set("metadata.finalizers", json!(["example.com/hold"]));
+        create(&mut server, held);
+        let delete = ApiRequest::delete(&configs(), "default", "a", DeleteOptions::default());
+        let mut marked = ask(&mut server, delete).unwrap().into_object().unwrap();
+        assert!(marked.is_deleting());
+        marked.remove("metadata.finalizers");
+        ask(&mut server, ApiRequest::update(marked, WriteOptions::default())).unwrap();
+        assert_eq!(server.get(&config("a").reference()), None);
+    }
+
+    #[test]
+    fn propagation_becomes_finalizers() {
+        let check = |propagation: Propagation, finalizers: &[&str]| {
+            let mut server = Server::new();
+            create(&mut server, config("a"));
+            let options =
+                DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
+            ask(&mut server, ApiRequest::delete(&configs(), "default", "a", options)).unwrap();
+            let left = server.get(&config("a").reference()).map(Object::finalizers);
+            assert_eq!(left.unwrap_or_default(), finalizers);
+        };
+        check(Propagation::Foreground, &["foregroundDeletion"]);
+        check(Propagation::Orphan, &["orphan"]);
+        check(Propagation::Background, &[]);
+    }
+
+    #[test]
+    fn nothing_enters_a_namespace_that_is_missing_or_terminating() {
+        let mut server = Server::new();
+        let mut lost = config("a");
+        lost.set("metadata.namespace", "nowhere");
+        let refused = ask(&mut server, ApiRequest::create(lost.clone(), WriteOptions::default()));
+        assert_eq!(refused.unwrap_err().message, "namespaces \"nowhere\" not found");
+        create(&mut server, Object::new("v1", "Namespace", "", "nowhere"));
+        let namespaces = GroupVersionKind::new("v1", "Namespace");
+        let delete = ApiRequest::delete(&namespaces, "", "nowhere", DeleteOptions::default());
+        ask(&mut server, delete).unwrap();
+        let refused = ask(&mut server, ApiRequest::create(lost, WriteOptions::default()));
+        assert_eq!(refused.unwrap_err().code, 403);
+    }
+
+    #[test]
+    fn a_finalized_namespace_is_gone() {
+        let mut server = Server::new();
+        let mut namespace = create(&mut server, Object::new("v1", "Namespace", "", "a"));
+        let kind = namespace.gvk();
+        ask(&mut server, ApiRequest::delete(&kind, "", "a", DeleteOptions::default())).unwrap();
+        namespace.set("spec.finalizers", json!([]));
+        let finalize = ApiRequest::update(namespace.clone(), WriteOptions::default())
+            .to(crate::api::Subresource::Other("finalize".into()));
+        ask(&mut server, finalize).unwrap();
+        assert_eq!(server.get(&namespace.reference()), None);
+    }
+
+    #[test]
+    fn a_list_is_cut_by_its_limit_and_goes_on_where_it_stopped() {
+        let mut server = Server::new();
+        for name in ["a", "b", "c", "d", "e"] {
+            create(&mut server, config(name));
+        }
+        let mut pages = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut request = ApiRequest::list(&configs(), "default", LabelSelector::everything());
+            request.verb = Verb::List(ListOptions {
+                limit: 2,
+                continue_token: token,
+                read: ReadFrom::Latest,
+                ..ListOptions::default()
+            });
+            let page = ask(&mut server, request).unwrap().into_list().unwrap();
+            pages.push((page.items.len(), page.remaining));
+            token = page.continue_token;
+            if token.is_empty() {
+                break;
+            }
+            create(&mut server, config(&format!("later{}", pages.len())));
+        }
+        assert_eq!(pages, [(2, Some(3)), (2, Some(1)), (1, None)]);
+    }
+
+    #[test]
+    fn a_watch_tells_changes_as_its_selector_sees_them() {
+        let mut server = Server::new();
+        let start = server.version();
+        let mut object = config("a");
+        create(&mut server, object.clone());
+        for on in ["yes", "yes", "no"] {
+            object.set_label("on", on);
+            object.set("data.k", format!("{on}{}", server.version()));
+            ask(&mut server, ApiRequest::update(object.clone(), WriteOptions::default())).unwrap();
+        }
+        let options = ListOptions { labels: "on=yes".parse().unwrap(), ..ListOptions::default() };
+        let mut request = ApiRequest::list(&configs(), "", LabelSelector::everything());
+        request.verb = Verb::Watch(options, start);
+        let Body::Events(events) = ask(&mut server, request).unwrap().body else { panic!() };
+        let kinds: Vec<WatchEventType> = events.iter().map(|e| e.kind).collect();
+        assert_eq!(
+            kinds,
+            [WatchEventType::Added, WatchEventType::Modified, WatchEventType::Deleted]
+        );
+    }
+
+    #[test]
+    fn a_clone_goes_its_own_way() {
+        let mut server = Server::new();
+        let copy = server.clone();
+        create(&mut server, config("a"));
+        assert_eq!(copy.get(&config("a").reference()), None);
+        assert_ne!(copy.version(), server.version());
+    }
+
+    #[test]
+    fn reads_are_counted_and_refusals_kept() {
+        let mut server = Server::new();
+        let get = ApiRequest::get(&configs(), "default", "a");
+        assert!(ask(&mut server, get.clone()).is_err());
+        create(&mut server, config("a"));
+        ask(&mut server, get.clone()).unwrap();
+        ask(&mut server, get).unwrap();
+        let counted: Vec<_> = server.reads().collect();
+        assert_eq!(counted, [("alice", "get", "ConfigMap", 2)]);
+        let kept: Vec<_> = server.audit().map(|e| (e.verb, e.code)).collect();
+        assert_eq!(kept, [("get", 404), ("create", 201)]);
+    }
+}

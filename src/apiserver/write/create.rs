@@ -1,0 +1,131 @@
+//! Creation.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Write, metadata_mut, object};
+use crate::api::{Body, Status, WriteOptions};
+use crate::apiserver::resource::{Generation, Resource};
+use crate::apiserver::store::key;
+use crate::apiserver::{names, refusal};
+use crate::object::Object;
+
+impl Write<'_> {
+    pub(in crate::apiserver) fn create(&mut self, body: Object, options: &WriteOptions) -> Answer {
+        if self.subresource.is_some() {
+            return self.create_below(&body);
+        }
+        let mut value = self.decode(body.into_value(), options.field_validation)?;
+        if self.namespace.is_empty() && self.resource.namespaced {
+            self.namespace = value["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        }
+        self.expect_place(&mut value)?;
+        self.default(&mut value);
+        self.manage_update(None, &mut value);
+        let created = self.insert(value)?;
+        Ok((201, Body::Object(created)))
+    }
+
+    /// From admission to the store: what a creation by POST, by update and by apply have in common.
+    pub(super) fn insert(&mut self, mut value: Value) -> Result<Object, Status> {
+        self.admit_to_namespace(&value)?;
+        self.prepare_metadata(&mut value);
+        prepare_for_create(&self.resource, &mut value);
+        let causes = self.broken_rules(&value, None);
+        let name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if !causes.is_empty() {
+            return Err(refusal::invalid(&self.resource, &name, causes));
+        }
+        if !matches!(value["metadata"]["resourceVersion"].as_str(), None | Some("" | "0")) {
+            return Err(refusal::internal(
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        if let Some(there) =
+            self.server.store.get(&self.resource.table, &key(&self.namespace, &name))
+        {
+            return Err(refusal::already_exists(&self.resource, &name, there.is_deleting()));
+        }
+        metadata_mut(&mut value).remove("resourceVersion");
+        Ok(self.commit(None, Some(object(value))).expect("a creation leaves an object"))
+    }
+
+    /// Nothing new enters a namespace that is not there or is on its way out.
+    /// (Admission plugin `NamespaceLifecycle`.)
+    fn admit_to_namespace(&self, value: &Value) -> Result<(), Status> {
+        if !self.resource.namespaced {
+            return Ok(());
+        }
+        let namespaces = self.server.namespaces();
+        let namespace = self
+            .server
+            .store
+            .get(&namespaces.table, &self.namespace)
+            .ok_or_else(|| refusal::not_found(&namespaces, &self.namespace))?;
+        if !namespace.is_deleting() {
+            return Ok(());
+        }
+        let name = value["metadata"]["name"].as_str().unwrap_or_default();
+        Err(refusal::terminating_namespace(&self.resource, name, &self.namespace))
+    }
+
+    /// `uid`, `creationTimestamp` and a generated name; what only deletion sets is taken off.
+    fn prepare_metadata(&self, value: &mut Value) {
+        let version = self.next_version();
+        let metadata = metadata_mut(value);
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+            metadata.remove(field);
+        }
+        let prefix = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default();
+        if metadata.get("name").and_then(Value::as_str).is_none_or(str::is_empty)
+            && !prefix.is_empty()
+        {
+            let name = self.free_name(prefix);
+            metadata.insert("name".into(), json!(name));
+        }
+        let seed = format!(
+            "{}/{}/{}/{}",
+            self.resource.table,
+            self.namespace,
+            metadata.get("name").and_then(Value::as_str).unwrap_or_default(),
+            self.dry_run
+        );
+        metadata.insert("uid".into(), json!(names::uid(version, &seed)));
+        metadata.insert("creationTimestamp".into(), json!(self.now.to_string()));
+    }
+
+    fn free_name(&self, prefix: &str) -> String {
+        let taken = |name: &str| {
+            self.server.store.get(&self.resource.table, &key(&self.namespace, name)).is_some()
+        };
+        (0..)
+            .map(|attempt| names::generate(prefix, self.next_version(), attempt))
+            .find(|name| !taken(name))
+            .expect("there are more names than objects")
+    }
+}
+
+/// What the kind's strategy does first: a generation, and no status but the kind's own.
+fn prepare_for_create(resource: &Resource, value: &mut Value) {
+    if resource.generation == Generation::None {
+        // Left as given: such kinds do not look at it.
+    } else {
+        metadata_mut(value).insert("generation".into(), json!(1));
+    }
+    let Some(fields) = value.as_object_mut() else { return };
+    if resource.status {
+        fields.remove("status");
+    }
+    match (resource.kind.group.as_str(), resource.kind.kind.as_str()) {
+        ("", "Namespace") => {
+            fields.insert("status".into(), json!({"phase": "Active"}));
+            fields.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
+        }
+        ("", "Pod") => {
+            fields.insert("status".into(), json!({"phase": "Pending"}));
+        }
+        _ if resource.status && !resource.custom => {
+            fields.insert("status".into(), json!({}));
+        }
+        _ => {}
+    }
+}

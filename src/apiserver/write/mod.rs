@@ -1,0 +1,201 @@
+//! Writes: what a create, an update, a patch and a deletion go through before they are in the log.
+//!
+//! The order of the phases is the real server's: decode, default, field managers, admission, the
+//! kind's own preparation, validation, and only then the store.
+
+mod create;
+mod delete;
+mod patch;
+mod semantics;
+mod subresources;
+mod update;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::history::{Entry, at_version};
+use super::refusal;
+use super::resource::{Generation, Resource};
+use super::server::Server;
+use super::store::key;
+use crate::api::{Body, Caller, ResourceVersion, Status, Subresource};
+use crate::object::Object;
+use crate::time::Timestamp;
+
+/// A code and a body: an answer without its warnings.
+type Answer = Result<(u16, Body), Status>;
+
+/// One request to write, on its way through the phases.
+pub(super) struct Write<'a> {
+    pub(super) server: &'a mut Server,
+    pub(super) now: Timestamp,
+    caller: &'a Caller,
+    resource: Arc<Resource>,
+    manager: String,
+    verb: &'static str,
+    dry_run: bool,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) subresource: Option<Subresource>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Write<'a> {
+    pub(super) fn new(
+        server: &'a mut Server,
+        now: Timestamp,
+        caller: &'a Caller,
+        resource: Arc<Resource>,
+        manager: String,
+        verb: &'static str,
+        dry_run: bool,
+    ) -> Self {
+        Write {
+            server,
+            now,
+            caller,
+            resource,
+            manager,
+            verb,
+            dry_run,
+            namespace: String::new(),
+            name: String::new(),
+            subresource: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The stored object that the request names.
+    fn stored(&self) -> Option<Object> {
+        self.server.store.get(&self.resource.table, &key(&self.namespace, &self.name)).cloned()
+    }
+
+    fn existing(&self) -> Result<Object, Status> {
+        self.stored().ok_or_else(|| refusal::not_found(&self.resource, &self.name))
+    }
+
+    fn subresource_name(&self) -> &str {
+        self.subresource.as_ref().map_or("", Subresource::name)
+    }
+
+    /// Takes an object of another kind than the request's for what it is: a mistake.
+    fn expect_kind(&self, value: &Value) -> Result<(), Status> {
+        let wanted = &self.resource.kind;
+        let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
+        if api_version == wanted.api_version() && kind == wanted.kind {
+            return Ok(());
+        }
+        Err(refusal::wrong_kind(&self.resource, api_version, kind))
+    }
+
+    /// The namespace and the name of the body must be those of the request, where it has them.
+    fn expect_place(&mut self, value: &mut Value) -> Result<(), Status> {
+        let metadata = metadata_mut(value);
+        let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or("");
+        if given.is_empty() && !self.namespace.is_empty() {
+            metadata.insert("namespace".into(), json!(self.namespace));
+        } else if given != self.namespace {
+            return Err(refusal::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        let given = metadata.get("name").and_then(Value::as_str).unwrap_or("");
+        if given.is_empty() && !self.name.is_empty() {
+            metadata.insert("name".into(), json!(self.name));
+        } else if !self.name.is_empty() && given != self.name {
+            return Err(refusal::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({})",
+                self.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Puts a change into the log and the store, unless the request is a dry run.
+    fn commit(&mut self, before: Option<Object>, after: Option<Object>) -> Option<Object> {
+        if self.dry_run {
+            return after;
+        }
+        let version = self.server.history.next_version();
+        let after = after.map(|object| at_version(&object, version));
+        let object = after.as_ref().or(before.as_ref()).expect("a change has an object");
+        let (reference, key) = (object.reference(), key(object.namespace(), object.name()));
+        match &after {
+            Some(object) => self.server.store.put(&self.resource.table, key, object.clone()),
+            None => self.server.store.remove(&self.resource.table, &key),
+        }
+        self.server.history.push(Entry {
+            version,
+            at: self.now,
+            user: self.caller.user.clone(),
+            manager: self.manager.clone(),
+            verb: self.verb,
+            subresource: self.subresource_name().to_owned(),
+            object: reference,
+            before,
+            after: after.clone(),
+        });
+        after
+    }
+
+    fn next_version(&self) -> ResourceVersion {
+        self.server.history.next_version()
+    }
+}
+
+/// Whether the new state of an object is a new generation of it.
+fn is_new_generation(rule: Generation, status: bool, old: &Value, new: &Value) -> bool {
+    let differs = |field: &str| old.get(field) != new.get(field);
+    let differs_in_metadata =
+        |field: &str| old["metadata"].get(field) != new["metadata"].get(field);
+    let beyond = |left_out: &[&str]| {
+        let fields = |value: &Value| -> Vec<(String, Value)> {
+            value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(k, _)| !left_out.contains(&k.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
+        };
+        fields(old) != fields(new)
+    };
+    match rule {
+        Generation::None => false,
+        Generation::Spec => differs("spec"),
+        Generation::SpecAndAnnotations => differs("spec") || differs_in_metadata("annotations"),
+        Generation::AllButStatus if status => beyond(&["metadata", "status"]),
+        Generation::AllButStatus | Generation::All => beyond(&["metadata"]),
+        Generation::AllAndLabels => beyond(&["metadata"]) || differs_in_metadata("labels"),
+    }
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The metadata of a value that is an object with metadata.
+fn metadata_mut(value: &mut Value) -> &mut Map<String, Value> {
+    let metadata = &mut value["metadata"];
+    if !metadata.is_object() {
+        *metadata = json!({});
+    }
+    metadata.as_object_mut().expect("just made")
+}
+
+/// A value that has been through decoding, as an object.
+fn object(value: Value) -> Object {
+    Object::from_value(value).expect("a decoded object has apiVersion, kind and metadata")
+}

@@ -1,0 +1,192 @@
+//! Update: the new state of an object that is there.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Write, is_new_generation, metadata_mut, object};
+use crate::api::{Body, Status, Subresource, WriteOptions};
+use crate::apiserver::resource::Generation;
+use crate::apiserver::{refusal, scale};
+use crate::object::Object;
+
+/// How the field managers are told of a change.
+pub(super) enum Managed {
+    /// The change is an update: what differs is the manager's.
+    Update,
+    /// The change is an apply, which has written `managedFields` already.
+    Applied,
+}
+
+impl Write<'_> {
+    pub(in crate::apiserver) fn update(&mut self, body: Object, options: &WriteOptions) -> Answer {
+        let value = body.into_value();
+        if self.subresource == Some(Subresource::Scale) {
+            return self.update_scale(value);
+        }
+        if self.is_finalize() {
+            return self.finalize(&value);
+        }
+        self.expect_subresource()?;
+        let mut value = self.decode(value, options.field_validation)?;
+        if self.namespace.is_empty() && self.resource.namespaced {
+            self.namespace = value["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        }
+        self.expect_place(&mut value)?;
+        self.default(&mut value);
+        let Some(old) = self.stored() else {
+            if !self.resource.create_on_update || self.subresource.is_some() {
+                return Err(refusal::not_found(&self.resource, &self.name));
+            }
+            self.manage_update(None, &mut value);
+            return Ok((201, Body::Object(self.insert(value)?)));
+        };
+        self.replace(&old, value, Managed::Update)
+    }
+
+    /// From the new state to the store: what updates and patches have in common.
+    pub(super) fn replace(&mut self, old: &Object, mut value: Value, managed: Managed) -> Answer {
+        self.expect_identity(old, &value)?;
+        let before = old.as_value();
+        self.keep_parts(before, &mut value);
+        keep_metadata(before, &mut value);
+        if let Managed::Update = managed {
+            self.manage_update(Some(before), &mut value);
+        }
+        self.count_generation(before, &mut value);
+        let causes = self.broken_rules(&value, Some(before));
+        if !causes.is_empty() {
+            return Err(refusal::invalid(&self.resource, &self.name, causes));
+        }
+        if value == *before {
+            return Ok((200, Body::Object(old.clone())));
+        }
+        let new = object(value);
+        if is_finished(&new) {
+            self.commit(Some(old.clone()), None);
+            return Ok((200, Body::Object(new)));
+        }
+        let stored = self.commit(Some(old.clone()), Some(new)).expect("an update leaves an object");
+        Ok((200, Body::Object(stored)))
+    }
+
+    /// Optimistic concurrency: a version or uid that is given must be the stored one.
+    fn expect_identity(&self, old: &Object, value: &Value) -> Result<(), Status> {
+        let given =
+            |field: &str| value["metadata"].get(field).and_then(Value::as_str).unwrap_or("");
+        match given("resourceVersion") {
+            "" | "0" if self.resource.needs_version => {
+                return Err(refusal::needs_version(&self.resource, &self.name));
+            }
+            "" | "0" => {}
+            version if version == old.resource_version() => {}
+            version if version.parse::<u64>().is_err() => {
+                return Err(refusal::bad_version(&self.resource, &self.name, version));
+            }
+            _ => return Err(refusal::modified(&self.resource, &self.name)),
+        }
+        match given("uid") {
+            "" => Ok(()),
+            uid if uid == old.uid() => Ok(()),
+            uid => Err(refusal::conflict(
+                &self.resource,
+                &self.name,
+                &format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                    old.uid()
+                ),
+            )),
+        }
+    }
+
+    /// A write to the object keeps its status; a write to the status keeps everything else.
+    fn keep_parts(&self, old: &Value, new: &mut Value) {
+        let keep = |new: &mut Value, field: &str| match old.get(field) {
+            Some(part) => {
+                new[field] = part.clone();
+            }
+            None => {
+                new.as_object_mut().map(|fields| fields.remove(field));
+            }
+        };
+        match &self.subresource {
+            None if self.resource.status => keep(new, "status"),
+            Some(Subresource::Status) => {
+                let status = new.get("status").cloned();
+                let managed = new["metadata"].get("managedFields").cloned();
+                *new = old.clone();
+                if let Some(managed) = managed {
+                    metadata_mut(new).insert("managedFields".into(), managed);
+                }
+                match status {
+                    Some(status) => new["status"] = status,
+                    None => keep(new, "status"),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn count_generation(&self, old: &Value, new: &mut Value) {
+        let resource = &self.resource;
+        if resource.generation == Generation::None {
+            return;
+        }
+        let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
+        let step = is_new_generation(resource.generation, resource.status, old, new);
+        metadata_mut(new).insert("generation".into(), json!(generation + i64::from(step)));
+    }
+
+    /// Only subresources that the kind has.
+    pub(super) fn expect_subresource(&self) -> Result<(), Status> {
+        match &self.subresource {
+            None => Ok(()),
+            Some(Subresource::Status) if self.resource.status => Ok(()),
+            Some(_) => Err(refusal::unknown_resource()),
+        }
+    }
+
+    /// Writes a wanted count, given as an `autoscaling/v1` Scale.
+    pub(super) fn update_scale(&mut self, given: Value) -> Answer {
+        let paths = self.resource.scale.clone().ok_or_else(refusal::unknown_resource)?;
+        let old = self.existing()?;
+        let count = given["spec"]["replicas"].as_i64().unwrap_or(0);
+        let mut new = old.clone();
+        new.set(&paths.spec_replicas, count);
+        if let Some(version) = given["metadata"].get("resourceVersion") {
+            new.set("metadata.resourceVersion", version.clone());
+        }
+        let (code, body) = self.replace(&old, new.into_value(), Managed::Update)?;
+        match body {
+            Body::Object(scaled) => Ok((code, Body::Object(scale::of(&scaled, &paths)))),
+            other => Ok((code, other)),
+        }
+    }
+}
+
+/// What an update cannot change: identity, and the marks of deletion.
+fn keep_metadata(old: &Value, new: &mut Value) {
+    let metadata = metadata_mut(new);
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+        "selfLink",
+    ] {
+        match old["metadata"].get(field) {
+            Some(value) => metadata.insert(field.into(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+    if metadata.get("finalizers").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        metadata.remove("finalizers");
+    }
+}
+
+/// Whether nothing holds a terminating object any longer.
+fn is_finished(object: &Object) -> bool {
+    object.is_deleting()
+        && object.finalizers().is_empty()
+        && object.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0
+        && object.at(&["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
