@@ -95,6 +95,9 @@ pub struct Outcome {
     pub revision: String,
     /// The sentence for a person; empty when there is nothing to say.
     pub message: String,
+    /// Whether the key is not as it should be: its message then says why. It may come back at an
+    /// interval of its own all the same.
+    pub failed: bool,
 }
 
 /// When a key comes back of itself.
@@ -197,6 +200,7 @@ impl<S> Next<S> {
         Next::Done(Outcome {
             requeue: Requeue::Failed(message.clone()),
             message,
+            failed: true,
             ..Outcome::default()
         })
     }
