@@ -8,6 +8,7 @@ use crate::api::{Caller, Request, ResourceVersion};
 use crate::object::ObjectRef;
 use crate::reconciler::{Activity, Queue, Watch};
 use crate::time::{Duration, Timestamp};
+use crate::trace::Role;
 
 /// A controller at work in a world.
 #[derive(Clone)]
@@ -15,7 +16,7 @@ pub(super) struct Actor {
     pub(super) controller: Arc<dyn Controller>,
     pub(super) name: Arc<str>,
     pub(super) caller: Caller,
-    pub(super) group: Group,
+    pub(super) role: Role,
     /// The node it runs on, for kubelets; empty for none.
     pub(super) node: String,
     pub(super) informers: Vec<Informer>,
@@ -24,19 +25,10 @@ pub(super) struct Actor {
     /// When a crashed process comes back; `None` while it runs.
     pub(super) down_until: Option<Timestamp>,
     pub(super) requests: RequestCounts,
+    /// By how much its clock is wrong, in milliseconds.
+    pub(super) skew: i64,
     workers: usize,
     due: Option<Timestamp>,
-}
-
-/// Which house an actor belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Group {
-    /// The GitOps engine.
-    Engine,
-    /// The cluster's own controllers and kubelets.
-    ControlPlane,
-    /// A controller that somebody brought.
-    Guest,
 }
 
 /// A cursor into the log, for the objects of one kind.
@@ -58,6 +50,17 @@ pub(super) struct Task {
     pub(super) awaits: Await,
     /// When the answer comes, or the pause ends.
     pub(super) due: Timestamp,
+    /// What a fault has decided of the request already.
+    pub(super) fate: Option<Fate>,
+}
+
+/// What becomes of a request that a fault holds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Fate {
+    /// It is answered, late.
+    Late,
+    /// The client gives up.
+    TimedOut,
 }
 
 /// What a task waits for.
@@ -102,26 +105,32 @@ pub struct RequestCounts {
 impl Actor {
     pub(super) fn new(
         controller: Arc<dyn Controller>,
-        group: Group,
+        role: Role,
         node: &str,
         now: Timestamp,
     ) -> Self {
         let mut actor = Actor {
             name: controller.name().into(),
             caller: controller.caller(),
-            group,
+            role,
             node: node.into(),
             informers: controller.watches().into_iter().map(Informer::new).collect(),
             queue: empty_queue(&*controller),
             tasks: Vec::new(),
             down_until: None,
             requests: RequestCounts::default(),
+            skew: 0,
             workers: controller.workers().max(1),
             due: None,
             controller,
         };
         actor.boot(now);
         actor
+    }
+
+    /// What its clock shows.
+    pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.as_millis().saturating_add_signed(self.skew))
     }
 
     /// When it can next do something.
@@ -180,11 +189,33 @@ impl Actor {
     /// Learns that an informer has news, the first of them at `version`, that arrives at `due`.
     pub(super) fn notice(&mut self, informer: usize, version: ResourceVersion, due: Timestamp) {
         let informer = &mut self.informers[informer];
-        if informer.due.is_none() && informer.cursor.is_some() {
-            informer.cursor = Some(ResourceVersion(version.0.saturating_sub(1)));
-            informer.due = Some(due);
-            self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+        informer.cursor = Some(ResourceVersion(version.0.saturating_sub(1)));
+        informer.due = Some(due);
+        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// Comes back from a crash, and hears what was held up, now.
+    pub(super) fn recover(&mut self, now: Timestamp) {
+        self.skew = 0;
+        self.down_until = self.down_until.map(|until| until.min(now));
+        for informer in &mut self.informers {
+            informer.due = informer.due.map(|due| due.min(now));
         }
+        self.settle(now);
+    }
+
+    /// Sees the past until an instant.
+    pub(super) fn fall_back(&mut self, to: ResourceVersion, until: Timestamp) {
+        for informer in &mut self.informers {
+            informer.cursor = informer.cursor.map(|cursor| cursor.min(to));
+            informer.due = Some(until);
+        }
+    }
+
+    /// Whether an informer has news under way, or does not listen: more news change nothing.
+    pub(super) fn knows_of_news(&self, informer: usize) -> bool {
+        let informer = &self.informers[informer];
+        informer.due.is_some() || informer.cursor.is_none()
     }
 
     /// Whether nothing moves and nothing will of itself, but for keys that come back later.

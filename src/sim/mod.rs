@@ -1,11 +1,28 @@
 //! The world: everything below, put together, in virtual time.
 
 mod actor;
+mod agenda;
+mod answer;
+mod builder;
 mod choice;
 mod controller;
+mod fault;
+mod forge;
+mod latency;
+mod observe;
 mod registry;
+mod schedule;
+mod source;
+mod strike;
+mod world;
 
-pub use actor::{Group, RequestCounts};
+pub use actor::RequestCounts;
+pub use builder::{Controllers, WorldBuilder};
 pub use choice::{Choice, Choices, Picked};
 pub use controller::State;
+pub use fault::{Fault, FaultAction, FaultPlan, Requests, Trigger};
+pub use forge::{NoRepository, PushError, signature};
+pub use latency::{Latency, Span};
 pub use registry::{Image, ImageName, InvalidImageName, Registry};
+pub use schedule::{Moved, NotQuiet};
+pub use world::World;

@@ -1,0 +1,151 @@
+//! How a world begins.
+
+use std::sync::Arc;
+
+use super::choice::Choices;
+use super::fault::{Fault, FaultPlan};
+use super::latency::Latency;
+use super::registry::{InvalidImageName, Registry};
+use super::world::{Inner, World};
+use crate::apiserver::Server;
+use crate::git::Repository;
+use crate::time::Timestamp;
+
+/// Says how a world begins; [`World::builder`] makes one.
+///
+/// ```
+/// use driftlab::sim::World;
+/// let mut world = World::builder().seed(7).nodes(2).build();
+/// assert!(world.run_until_quiet("1m".parse().unwrap()).is_ok());
+/// ```
+#[derive(Clone)]
+pub struct WorldBuilder {
+    start: Timestamp,
+    choices: Choices,
+    controllers: Controllers,
+    nodes: Vec<String>,
+    latency: Latency,
+    registry: Registry,
+    repositories: Vec<(String, Repository)>,
+    faults: FaultPlan,
+}
+
+/// Which controllers run in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Controllers {
+    /// The control plane and the GitOps engine.
+    #[default]
+    All,
+    /// The control plane alone.
+    Cluster,
+    /// None: an API server and nothing else.
+    None,
+}
+
+impl World {
+    /// A world that begins with one node, an open image registry, no repository, and every controller.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder {
+            start: Timestamp::START,
+            choices: Choices::first(),
+            controllers: Controllers::All,
+            nodes: vec!["node-1".into()],
+            latency: Latency::default(),
+            registry: Registry::open(),
+            repositories: Vec::new(),
+            faults: FaultPlan::none(),
+        }
+    }
+}
+
+impl WorldBuilder {
+    /// When it begins; 2026-01-01T00:00:00Z unless told otherwise.
+    pub fn start_at(mut self, start: Timestamp) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Has everything decided by a seed, instead of always by the first alternative.
+    pub fn seed(self, seed: u64) -> Self {
+        self.choices(Choices::seeded(seed))
+    }
+
+    /// Has everything decided by a source of choice.
+    pub fn choices(mut self, choices: Choices) -> Self {
+        self.choices = choices;
+        self
+    }
+
+    /// Which controllers run.
+    pub fn controllers(mut self, controllers: Controllers) -> Self {
+        self.controllers = controllers;
+        self
+    }
+
+    /// So many nodes, `node-1` and on.
+    pub fn nodes(self, count: usize) -> Self {
+        self.node_names((1..=count).map(|n| format!("node-{n}")))
+    }
+
+    /// Nodes with these names.
+    pub fn node_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.nodes = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long things take.
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// The images there are. An open registry, which has whatever is asked for, is the default.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Puts images into a registry that has only these.
+    ///
+    /// # Errors
+    ///
+    /// When a name is malformed.
+    pub fn images(mut self, names: &[&str]) -> Result<Self, InvalidImageName> {
+        self.registry = Registry::default();
+        for name in names {
+            self.registry.push(name, name, self.start)?;
+        }
+        Ok(self)
+    }
+
+    /// Puts a repository at a URL.
+    pub fn repository(mut self, url: &str, repository: Repository) -> Self {
+        self.repositories.push((url.into(), repository));
+        self
+    }
+
+    /// Adds a fault.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.faults.push(fault);
+        self
+    }
+
+    /// Adds the faults of a plan.
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.faults.faults.extend(plan.faults);
+        self
+    }
+
+    /// The world.
+    pub fn build(self) -> World {
+        let mut inner = Inner::new(self.start, Server::new());
+        inner.registry = self.registry;
+        inner.latency = self.latency;
+        let mut world = World { inner: Arc::new(inner), choices: self.choices };
+        for (url, repository) in self.repositories {
+            world.add_repository(&url, repository);
+        }
+        world.inject_all(&self.faults);
+        world
+    }
+}

@@ -1,0 +1,211 @@
+//! The world: a cluster, its controllers, Git and a registry, at one instant of virtual time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+
+use super::actor::{Actor, Informer, RequestCounts};
+use super::agenda::Agenda;
+use super::choice::Choices;
+use super::controller::Controller;
+use super::latency::Latency;
+use super::observe::Listener;
+use super::registry::Registry;
+use super::source::Artifacts;
+use super::strike::Faults;
+use crate::api::{ApiRequest, ApiResponse, Caller, Status};
+use crate::apiserver::Server;
+use crate::git::Repository;
+use crate::reconciler::Reconciler;
+use crate::time::{Duration, Timestamp};
+use crate::trace::{Event, Role, Trace, What};
+
+/// Everything there is, at one instant.
+///
+/// A world is a value. Copying it costs less than a microsecond, whatever is in it, and the copy goes
+/// its own way: to look ahead, to try something else, to come back to. What happens next depends on
+/// nothing but the world and its source of choice, so the same seed gives the same run, byte for byte.
+///
+/// Time moves when somebody is waited for: [`World::step`] lets the next one move, at its time.
+#[derive(Clone)]
+pub struct World {
+    pub(super) inner: Arc<Inner>,
+    pub(super) choices: Choices,
+}
+
+#[derive(Clone)]
+pub(super) struct Inner {
+    pub(super) start: Timestamp,
+    pub(super) now: Timestamp,
+    pub(super) server: Server,
+    pub(super) registry: Registry,
+    pub(super) repositories: RedBlackTreeMapSync<Arc<str>, Repository>,
+    pub(super) artifacts: Artifacts,
+    pub(super) actors: Vec<Arc<Actor>>,
+    pub(super) listeners: Arc<Listeners>,
+    pub(super) agenda: Agenda,
+    pub(super) faults: Faults,
+    pub(super) latency: Latency,
+    pub(super) trace: Trace,
+}
+
+/// Who watches a kind, by its name.
+pub(super) type Listeners = BTreeMap<String, Vec<Listener>>;
+
+/// What can be seen of it.
+impl World {
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.inner.now
+    }
+
+    /// How long the run has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.inner.now.since(self.inner.start)
+    }
+
+    /// The cluster's API server, to look at: reading here is nobody's request.
+    pub fn server(&self) -> &Server {
+        &self.inner.server
+    }
+
+    /// The image registry.
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// The image registry, to push to.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.inner_mut().registry
+    }
+
+    /// Everything that happened so far.
+    pub fn trace(&self) -> &Trace {
+        &self.inner.trace
+    }
+
+    /// The decisions made so far.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// The controllers by name, in the order they were added.
+    pub fn actors(&self) -> impl Iterator<Item = &str> {
+        self.inner.actors.iter().map(|actor| actor.name.as_ref())
+    }
+
+    /// How many requests a controller made; of several with that name, together.
+    pub fn requests(&self, actor: &str) -> RequestCounts {
+        let named = self.inner.actors.iter().filter(|a| a.name.as_ref() == actor);
+        named.fold(RequestCounts::default(), |sum, actor| sum.plus(actor.requests))
+    }
+}
+
+/// What a person or a program outside the cluster does.
+impl World {
+    /// Makes a request now, as somebody: `kubectl` by a person, or a program.
+    ///
+    /// # Errors
+    ///
+    /// What the API server refuses.
+    pub fn request(&mut self, caller: &Caller, request: ApiRequest) -> Result<ApiResponse, Status> {
+        self.request_as(caller, Role::Person, "", request)
+    }
+
+    /// The same, for an actor of another role, and on behalf of a Git revision (empty: of none).
+    ///
+    /// # Errors
+    ///
+    /// What the API server refuses.
+    pub fn request_as(
+        &mut self,
+        caller: &Caller,
+        role: Role,
+        revision: &str,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        let World { inner, choices } = self;
+        let who = Author { actor: &caller.user, role, revision };
+        Arc::make_mut(inner).write(&who, caller, request, choices)
+    }
+
+    /// Writes an event into the trace: a command that was typed, a note, an expectation.
+    pub fn record(&mut self, actor: &str, role: Role, what: What) {
+        self.inner_mut().note(actor, role, what);
+    }
+
+    /// Adds a controller. It begins with a list of every kind it watches.
+    pub fn add_controller<R>(&mut self, reconciler: R)
+    where
+        R: Reconciler + Send + Sync + 'static,
+        R::State: Send + Sync + 'static,
+    {
+        self.add(Arc::new(reconciler), Role::Guest, "");
+    }
+
+    /// Has everything decided by another source from now on.
+    pub fn set_choices(&mut self, choices: Choices) {
+        self.choices = choices;
+    }
+
+    pub(super) fn add(&mut self, controller: Arc<dyn Controller>, role: Role, node: &str) {
+        let inner = self.inner_mut();
+        let actor = Actor::new(controller, role, node, inner.now);
+        let index = inner.actors.len();
+        let listeners = Arc::make_mut(&mut inner.listeners);
+        for (informer, Informer { watch, .. }) in actor.informers.iter().enumerate() {
+            let listener = Listener { actor: index, informer, watch: watch.clone() };
+            listeners.entry(watch.kind.kind.clone()).or_default().push(listener);
+        }
+        inner.actors.push(Arc::new(actor));
+    }
+
+    pub(super) fn inner_mut(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.inner)
+    }
+}
+
+/// Who is behind a request.
+pub(super) struct Author<'a> {
+    pub(super) actor: &'a str,
+    pub(super) role: Role,
+    pub(super) revision: &'a str,
+}
+
+impl Inner {
+    pub(super) fn new(start: Timestamp, server: Server) -> Self {
+        Inner {
+            start,
+            now: start,
+            server,
+            registry: Registry::default(),
+            repositories: RedBlackTreeMapSync::new_sync(),
+            artifacts: Artifacts::default(),
+            actors: Vec::new(),
+            listeners: Arc::default(),
+            agenda: Agenda::default(),
+            faults: Faults::default(),
+            latency: Latency::default(),
+            trace: Trace::default(),
+        }
+    }
+
+    pub(super) fn actor_mut(&mut self, index: usize) -> &mut Actor {
+        Arc::make_mut(&mut self.actors[index])
+    }
+
+    pub(super) fn note(&mut self, actor: &str, role: Role, what: What) {
+        self.note_for(&Author { actor, role, revision: "" }, what);
+    }
+
+    pub(super) fn note_for(&mut self, who: &Author<'_>, what: What) {
+        self.trace.push(Event {
+            at: self.now,
+            actor: who.actor.into(),
+            role: who.role,
+            revision: who.revision.into(),
+            what,
+        });
+    }
+}
