@@ -138,6 +138,12 @@ impl Actor {
         self.due
     }
 
+    /// Whether a key's time has come.
+    pub(super) fn rings(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due <= now)
+            && self.queue.next_timeout().is_some_and(|due| due <= now)
+    }
+
     /// What it can do at an instant, the most natural first.
     pub(super) fn turns(&self, now: Timestamp, turns: &mut Vec<Turn>) {
         if let Some(until) = self.down_until {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::actor::{Actor, Await, Task, Turn};
 use super::choice::Choice;
-use super::strike::Verdict;
+use super::strike::{FOR_EVER, Verdict};
 use super::world::{Author, Inner, World};
 use crate::api::{Request, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -41,21 +41,19 @@ impl World {
     /// choice says who. `None` when nothing will ever happen of itself.
     pub fn step(&mut self) -> Option<Moved> {
         let World { inner, choices } = self;
-        Arc::make_mut(inner).step(choices)
+        Arc::make_mut(inner).step(FOR_EVER, choices)
     }
 
     /// The same, decided by somebody else: a person at a prompt, a search.
     pub fn step_with(&mut self, choice: &mut dyn Choice) -> Option<Moved> {
-        self.inner_mut().step(choice)
+        self.inner_mut().step(FOR_EVER, choice)
     }
 
     /// Lets everything happen up to an instant and including it, and stops the clock there.
     pub fn run_until(&mut self, time: Timestamp) {
         let World { inner, choices } = self;
         let inner = Arc::make_mut(inner);
-        while inner.due().is_some_and(|due| due <= time) {
-            inner.step(choices);
-        }
+        while inner.step(time, choices).is_some() {}
         inner.now = inner.now.max(time);
     }
 
@@ -93,16 +91,34 @@ impl Inner {
         actors.chain(self.agenda.due()).min()
     }
 
-    fn step(&mut self, choice: &mut dyn Choice) -> Option<Moved> {
-        self.now = self.now.max(self.due()?);
-        if self.agenda.due().is_some_and(|due| due <= self.now) {
-            return self.meet(choice);
+    /// The next move, if it is not later than a limit.
+    fn step(&mut self, limit: Timestamp, choice: &mut dyn Choice) -> Option<Moved> {
+        loop {
+            let due = self.due().filter(|due| *due <= limit)?;
+            self.now = self.now.max(due);
+            if self.agenda.due().is_some_and(|due| due <= self.now) {
+                return self.meet(choice);
+            }
+            self.ring();
+            let moves = self.moves();
+            if moves.is_empty() {
+                continue;
+            }
+            let (index, turn) = moves[choice.pick(moves.len(), "who moves")];
+            let actor = self.actors[index].name.clone();
+            self.take_turn(index, turn, choice);
+            return Some(Moved { at: self.now, actor });
         }
-        let moves = self.moves();
-        let (index, turn) = moves[choice.pick(moves.len(), "who moves")];
-        let actor = self.actors[index].name.clone();
-        self.take_turn(index, turn, choice);
-        Some(Moved { at: self.now, actor })
+    }
+
+    /// Keys whose time has come are ready, wherever they wait.
+    fn ring(&mut self) {
+        let now = self.now;
+        for index in 0..self.actors.len() {
+            if self.actors[index].rings(now) {
+                self.actor_mut(index).settle(now);
+            }
+        }
     }
 
     /// What can be done now, by whom.

@@ -40,7 +40,7 @@ pub(super) enum Verdict {
 }
 
 /// Longer than any run.
-const FOR_EVER: Timestamp = Timestamp::from_millis(u64::MAX);
+pub(super) const FOR_EVER: Timestamp = Timestamp::from_millis(u64::MAX);
 
 /// What a Git client waits for an answer.
 const GIT_TIMEOUT: Duration = Duration::from_secs(60);
