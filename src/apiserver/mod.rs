@@ -21,6 +21,7 @@
 
 mod audit;
 mod bootstrap;
+mod custom;
 mod history;
 mod names;
 mod paging;
@@ -36,5 +37,4 @@ mod write;
 
 pub use audit::AuditEntry;
 pub use history::Entry;
-pub use resource::Resource;
 pub use server::Server;

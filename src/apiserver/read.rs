@@ -12,7 +12,7 @@ use crate::api::{
     ApiRequest, ApiResponse, Body, ListOptions, ObjectList, ResourceVersion, Status, Subresource,
     WatchEvent, WatchEventType,
 };
-use crate::object::Object;
+use crate::object::{GroupVersionKind, Object};
 
 /// The state at a log position.
 pub(super) struct View<'a> {
@@ -38,7 +38,7 @@ impl<'a> View<'a> {
         let object = self
             .object(resource, &key(&request.namespace, &request.name))
             .ok_or_else(|| refusal::not_found(resource, &request.name))?;
-        let shown = shown_at(resource, object);
+        let shown = in_version(object, &resource.gvk);
         let part = match &request.subresource {
             None => shown,
             Some(Subresource::Status) if resource.status => shown,
@@ -85,7 +85,7 @@ impl<'a> View<'a> {
         let mut found =
             self.objects(resource, namespace, after).into_iter().filter(|object| wanted(object));
         let items: Vec<Object> =
-            found.by_ref().take(limit).map(|object| shown_at(resource, object)).collect();
+            found.by_ref().take(limit).map(|object| in_version(object, &resource.gvk)).collect();
         let left = if options.limit == 0 { 0 } else { found.count() as u64 };
         let mut list = ObjectList { items, resource_version: self.at, ..ObjectList::default() };
         if left > 0 {
@@ -140,7 +140,7 @@ impl<'a> View<'a> {
 
     /// The writes to objects of a kind after this view's position.
     fn later(&self, resource: &Resource) -> impl Iterator<Item = &'a Entry> {
-        let (group, kind) = (resource.kind.group.clone(), resource.kind.kind.clone());
+        let (group, kind) = (resource.storage.group.clone(), resource.storage.kind.clone());
         let entries = self.server.log_since(self.at).ok();
         entries
             .into_iter()
@@ -173,7 +173,7 @@ impl Server {
             .log_since(from)?
             .filter(|entry| entry.concerns(resource, namespace))
             .filter_map(|entry| event(entry, selected(&entry.before), selected(&entry.after)))
-            .map(|event| WatchEvent { object: shown_at(resource, event.object), ..event })
+            .map(|event| WatchEvent { object: in_version(event.object, &resource.gvk), ..event })
             .collect();
         Ok(ApiResponse::ok(Body::Events(events)))
     }
@@ -195,8 +195,8 @@ impl Server {
 impl Entry {
     /// Whether it is about an object of the resource in the namespace (empty: in any).
     fn concerns(&self, resource: &Resource, namespace: &str) -> bool {
-        self.object.group == resource.kind.group
-            && self.object.kind == resource.kind.kind
+        self.object.group == resource.storage.group
+            && self.object.kind == resource.storage.kind
             && (namespace.is_empty() || self.object.namespace == namespace)
     }
 }
@@ -217,12 +217,13 @@ fn event(entry: &Entry, before: bool, after: bool) -> Option<WatchEvent> {
     Some(WatchEvent { kind, object })
 }
 
-/// The object at the version it is asked for at.
-pub(super) fn shown_at(resource: &Resource, object: Object) -> Object {
-    if !resource.custom || object.gvk().version == resource.kind.version {
+/// The object at another version of its kind. Versions of a kind differ in name only.
+pub(super) fn in_version(object: Object, kind: &GroupVersionKind) -> Object {
+    let api_version = kind.api_version();
+    if object.api_version() == api_version {
         return object;
     }
     let mut shown = object;
-    shown.set("apiVersion", resource.kind.api_version());
+    shown.set("apiVersion", api_version);
     shown
 }

@@ -13,13 +13,13 @@ pub(super) fn unknown_resource() -> Status {
 }
 
 pub(super) fn not_found(resource: &Resource, name: &str) -> Status {
-    let message = format!("{} \"{name}\" not found", resource.qualified());
+    let message = format!("{} \"{name}\" not found", resource.resource());
     Status::failure_about(Reason::NotFound, message, about(resource, name))
 }
 
 pub(super) fn already_exists(resource: &Resource, name: &str, deleting: bool) -> Status {
     let prefix = if deleting { "object is being deleted: " } else { "" };
-    let message = format!("{prefix}{} \"{name}\" already exists", resource.qualified());
+    let message = format!("{prefix}{} \"{name}\" already exists", resource.resource());
     Status::failure_about(Reason::AlreadyExists, message, about(resource, name))
 }
 
@@ -34,19 +34,19 @@ pub(super) fn modified(resource: &Resource, name: &str) -> Status {
 
 pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Status {
     let message =
-        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified());
+        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.resource());
     Status::failure_about(Reason::Conflict, message, about(resource, name))
 }
 
 /// A precondition of a deletion does not hold; such a refusal names the kind, not the resource.
 pub(super) fn precondition(resource: &Resource, name: &str, why: &str) -> Status {
     let message =
-        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified_kind());
+        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.group_kind());
     Status::failure_about(Reason::Conflict, message, about_kind(resource, name))
 }
 
 pub(super) fn forbidden(resource: &Resource, name: &str, why: &str, causes: Vec<Cause>) -> Status {
-    let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+    let message = format!("{} \"{name}\" is forbidden: {why}", resource.resource());
     let details = StatusDetails { causes, ..about(resource, name) };
     Status::failure_about(Reason::Forbidden, message, details)
 }
@@ -62,7 +62,7 @@ pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> St
         }
     }
     let listed = if said.len() == 1 { said.remove(0) } else { format!("[{}]", said.join(", ")) };
-    let message = format!("{} \"{name}\" is invalid: {listed}", resource.qualified_kind());
+    let message = format!("{} \"{name}\" is invalid: {listed}", resource.group_kind());
     let details = StatusDetails { causes, ..about_kind(resource, name) };
     Status::failure_about(Reason::Invalid, message, details)
 }
@@ -90,7 +90,7 @@ pub(super) fn method_not_allowed() -> Status {
 
 /// The body's kind is not the resource's.
 pub(super) fn wrong_kind(resource: &Resource, api_version: &str, kind: &str) -> Status {
-    let wanted = &resource.kind;
+    let wanted = &resource.gvk;
     if api_version != wanted.api_version() {
         return bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -124,7 +124,7 @@ pub(super) fn needs_version(resource: &Resource, name: &str) -> Status {
     )];
     let mut status = invalid(resource, name, causes);
     // This one refusal names the resource where others name the kind.
-    status.message = status.message.replacen(&resource.qualified_kind(), &resource.qualified(), 1);
+    status.message = status.message.replacen(&resource.group_kind(), &resource.resource(), 1);
     if let Some(details) = &mut status.details {
         details.kind.clone_from(&resource.plural);
     }
@@ -179,12 +179,12 @@ pub(super) fn too_old(asked: ResourceVersion, oldest: ResourceVersion) -> Status
 fn about(resource: &Resource, name: &str) -> StatusDetails {
     StatusDetails {
         name: name.into(),
-        group: resource.kind.group.clone(),
+        group: resource.gvk.group.clone(),
         kind: resource.plural.clone(),
         ..StatusDetails::default()
     }
 }
 
 fn about_kind(resource: &Resource, name: &str) -> StatusDetails {
-    StatusDetails { kind: resource.kind.kind.clone(), ..about(resource, name) }
+    StatusDetails { kind: resource.gvk.kind.clone(), ..about(resource, name) }
 }

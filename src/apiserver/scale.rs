@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::resource::Scale;
+use super::schema::Scale;
 use crate::object::{LabelSelector, Object};
 
 /// The `autoscaling/v1` Scale of an object.
@@ -13,10 +13,10 @@ pub(super) fn of(object: &Object, paths: &Scale) -> Object {
         metadata["creationTimestamp"] = created.clone();
     }
     let mut spec = json!({});
-    if count(&paths.spec_replicas) != 0 {
-        spec["replicas"] = json!(count(&paths.spec_replicas));
+    if count(&paths.spec) != 0 {
+        spec["replicas"] = json!(count(&paths.spec));
     }
-    let mut status = json!({"replicas": count(&paths.status_replicas)});
+    let mut status = json!({"replicas": count(&paths.status)});
     let selector = selector_text(object.get(&paths.selector));
     if !selector.is_empty() {
         status["selector"] = json!(selector);

@@ -68,7 +68,7 @@ pub(super) fn check(resource: &Resource, selector: &FieldSelector) -> Result<(),
 /// Whether the selector selects the object.
 pub(super) fn matches(resource: &Resource, selector: &FieldSelector, object: &Object) -> bool {
     selector.terms.iter().all(|(field, wanted, equal)| {
-        let text = match (resource.kind.kind.as_str(), field.as_str()) {
+        let text = match (resource.gvk.kind.as_str(), field.as_str()) {
             ("Event", "source") => event_source(object).to_owned(),
             ("Job", "status.successful") => text_at(object, "status.succeeded", "0"),
             _ => text_at(object, field, default(resource, field)),
@@ -78,7 +78,7 @@ pub(super) fn matches(resource: &Resource, selector: &FieldSelector, object: &Ob
 }
 
 fn of_kind(resource: &Resource) -> &'static [&'static str] {
-    let kind = &resource.kind;
+    let kind = &resource.gvk;
     FIELDS.iter().find(|(g, k, _)| *g == kind.group && *k == kind.kind).map_or(&[], |row| row.2)
 }
 

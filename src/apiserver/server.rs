@@ -6,9 +6,10 @@ use super::audit::{Asked, Audit, AuditEntry};
 use super::history::{Entry, History};
 use super::read::View;
 use super::resource::{Resource, Resources};
+use super::schema::KindSchema;
 use super::store::{Store, Table, table_key};
 use super::write::Write;
-use super::{bootstrap, refusal};
+use super::{bootstrap, custom, refusal};
 use crate::api::{
     ApiRequest, ApiResponse, Body, Caller, Patch, ResourceVersion, Status, Verb, WriteOptions,
 };
@@ -20,7 +21,7 @@ use crate::time::Timestamp;
 pub struct Server {
     pub(super) store: Store,
     pub(super) history: History,
-    pub(super) resources: Arc<Resources>,
+    pub(super) resources: Resources,
     audit: Audit,
 }
 
@@ -56,6 +57,9 @@ impl Server {
         let answer = self.answer(now, caller, manager, request);
         let written = Some(self.version()).filter(|version| *version > before);
         self.audit.record(asked, &answer, written);
+        if written.is_some() {
+            custom::settle(self, now, before);
+        }
         answer
     }
 
@@ -139,8 +143,8 @@ impl Server {
     }
 
     /// Every resource that is served, by group, version and kind.
-    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.iter().map(|resource| &**resource)
+    pub fn resources(&self) -> impl Iterator<Item = &KindSchema> {
+        self.resources.iter().map(|resource| &*resource.schema)
     }
 
     /// The resource that serves a kind.

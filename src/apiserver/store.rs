@@ -56,6 +56,13 @@ impl Store {
         self.tables.insert_mut(table.to_owned(), objects);
     }
 
+    /// Forgets a table that has become empty.
+    pub(super) fn drop_table(&mut self, table: &str) {
+        if self.tables.get(table).is_some_and(Table::is_empty) {
+            self.tables.remove_mut(table);
+        }
+    }
+
     pub(super) fn remove(&mut self, table: &str, key: &str) {
         let Some(mut objects) = self.tables.get(table).cloned() else { return };
         self.tables.insert_mut(table.to_owned(), Table::default());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Write, metadata_mut, object};
 use crate::api::{Body, Status, WriteOptions};
-use crate::apiserver::resource::{Generation, Resource};
+use crate::apiserver::resource::Resource;
 use crate::apiserver::store::key;
 use crate::apiserver::{names, refusal};
 use crate::object::Object;
@@ -46,7 +46,8 @@ impl Write<'_> {
             return Err(refusal::already_exists(&self.resource, &name, there.is_deleting()));
         }
         metadata_mut(&mut value).remove("resourceVersion");
-        Ok(self.commit(None, Some(object(value))).expect("a creation leaves an object"))
+        let new = object(value);
+        Ok(self.commit(&new, Some(new.clone())).expect("a creation leaves an object"))
     }
 
     /// Nothing new enters a namespace that is not there or is on its way out.
@@ -106,16 +107,14 @@ impl Write<'_> {
 
 /// What the kind's strategy does first: a generation, and no status but the kind's own.
 fn prepare_for_create(resource: &Resource, value: &mut Value) {
-    if resource.generation == Generation::None {
-        // Left as given: such kinds do not look at it.
-    } else {
+    if resource.has_generation() {
         metadata_mut(value).insert("generation".into(), json!(1));
     }
     let Some(fields) = value.as_object_mut() else { return };
     if resource.status {
         fields.remove("status");
     }
-    match (resource.kind.group.as_str(), resource.kind.kind.as_str()) {
+    match (resource.gvk.group.as_str(), resource.gvk.kind.as_str()) {
         ("", "Namespace") => {
             fields.insert("status".into(), json!({"phase": "Active"}));
             fields.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
@@ -123,7 +122,7 @@ fn prepare_for_create(resource: &Resource, value: &mut Value) {
         ("", "Pod") => {
             fields.insert("status".into(), json!({"phase": "Pending"}));
         }
-        _ if resource.status && !resource.custom => {
+        _ if resource.status && !resource.is_custom() => {
             fields.insert("status".into(), json!({}));
         }
         _ => {}

@@ -7,7 +7,7 @@ use crate::api::{
     Body, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, Status, StatusDetails,
 };
 use crate::apiserver::read::View;
-use crate::apiserver::refusal;
+use crate::apiserver::{custom, refusal};
 use crate::object::Object;
 use crate::time::Duration;
 
@@ -26,20 +26,23 @@ impl Write<'_> {
         if self.resource.is("", "Namespace") {
             return self.terminate_namespace(&old);
         }
+        if self.resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            return self.terminate_definition(&old);
+        }
         self.warn_of_orphans(options);
         let grace = self.grace_seconds(&old, options);
         let mut new = old.as_value().clone();
         set_finalizers(&mut new, &self.gc_finalizers(&old, options.propagation));
         let held = new["metadata"].get("finalizers").is_some() || grace > 0;
         if !held {
-            self.commit(Some(old.clone()), None);
+            self.commit(&old, None);
             return Ok((200, self.gone(old)));
         }
         self.mark(&old, &mut new, grace);
         if new == *old.as_value() {
             return Ok((200, Body::Object(old)));
         }
-        let marked = self.commit(Some(old), Some(object(new))).expect("it is only marked");
+        let marked = self.commit(&old, Some(object(new))).expect("it is only marked");
         Ok((200, Body::Object(marked)))
     }
 
@@ -91,7 +94,7 @@ impl Write<'_> {
         } else if given.contains(&FOREGROUND) {
             Some(Propagation::Foreground)
         } else {
-            self.resource.default_propagation
+            self.resource.strategy.propagation
         };
         let kept = given.iter().filter(|f| **f != ORPHAN && **f != FOREGROUND);
         let mut finalizers: Vec<String> = kept.map(|f| (*f).to_owned()).collect();
@@ -149,7 +152,30 @@ impl Write<'_> {
         if new == *old {
             return Ok((200, Body::Object(new)));
         }
-        let marked = self.commit(Some(old.clone()), Some(new)).expect("it is only marked");
+        let marked = self.commit(&old, Some(new)).expect("it is only marked");
+        Ok((200, Body::Object(marked)))
+    }
+
+    /// A definition terminates until its objects are gone.
+    fn terminate_definition(&mut self, old: &Object) -> Answer {
+        if old.is_deleting() {
+            return Ok((200, Body::Object(old.clone())));
+        }
+        let mut new = old.clone();
+        new.set("metadata.deletionTimestamp", self.now.to_string());
+        let mut finalizers = old.finalizers();
+        if !finalizers.contains(&custom::CLEANUP) {
+            finalizers.push(custom::CLEANUP);
+        }
+        new.set("metadata.finalizers", finalizers);
+        let terminating = json!({
+            "type": "Terminating",
+            "status": "True",
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        });
+        custom::set_condition(&mut new, self.now, terminating);
+        let marked = self.commit(&old, Some(new)).expect("it is only marked");
         Ok((200, Body::Object(marked)))
     }
 
@@ -161,12 +187,12 @@ impl Write<'_> {
 
     /// The answer to a deletion that is done: for some kinds the object, else a success.
     fn gone(&self, old: Object) -> Body {
-        if self.resource.returns_deleted {
+        if self.resource.strategy.returns_deleted {
             return Body::Object(old);
         }
         let details = StatusDetails {
             name: self.name.clone(),
-            group: self.resource.kind.group.clone(),
+            group: self.resource.gvk.group.clone(),
             kind: self.resource.plural.clone(),
             uid: old.uid().to_owned(),
             ..StatusDetails::default()

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::history::{Entry, at_version};
+use super::read::in_version;
 use super::refusal;
-use super::resource::{Generation, Resource};
+use super::resource::Resource;
+use super::schema::{Generation, KindSchema};
 use super::server::Server;
 use super::store::key;
 use crate::api::{Body, Caller, ResourceVersion, Status, Subresource};
@@ -79,7 +81,9 @@ impl<'a> Write<'a> {
 
     /// The stored object that the request names.
     fn stored(&self) -> Option<Object> {
-        self.server.store.get(&self.resource.table, &key(&self.namespace, &self.name)).cloned()
+        let key = key(&self.namespace, &self.name);
+        let object = self.server.store.get(&self.resource.table, &key)?;
+        Some(in_version(object.clone(), &self.resource.gvk))
     }
 
     fn existing(&self) -> Result<Object, Status> {
@@ -92,7 +96,7 @@ impl<'a> Write<'a> {
 
     /// Takes an object of another kind than the request's for what it is: a mistake.
     fn expect_kind(&self, value: &Value) -> Result<(), Status> {
-        let wanted = &self.resource.kind;
+        let wanted = &self.resource.gvk;
         let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
         if api_version == wanted.api_version() && kind == wanted.kind {
             return Ok(());
@@ -123,16 +127,18 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Puts a change into the log and the store, unless the request is a dry run.
-    fn commit(&mut self, before: Option<Object>, after: Option<Object>) -> Option<Object> {
+    /// Puts the new state of the object at `key` (`None`: its removal) into the log and the store,
+    /// unless the request is a dry run. Gives it at its new version.
+    fn commit(&mut self, place: &Object, after: Option<Object>) -> Option<Object> {
         if self.dry_run {
             return after;
         }
         let version = self.server.history.next_version();
+        let key = key(place.namespace(), place.name());
         let after = after.map(|object| at_version(&object, version));
-        let object = after.as_ref().or(before.as_ref()).expect("a change has an object");
-        let (reference, key) = (object.reference(), key(object.namespace(), object.name()));
-        match &after {
+        let stored = after.clone().map(|object| in_version(object, &self.resource.storage));
+        let before = self.server.store.get(&self.resource.table, &key).cloned();
+        match &stored {
             Some(object) => self.server.store.put(&self.resource.table, key, object.clone()),
             None => self.server.store.remove(&self.resource.table, &key),
         }
@@ -143,9 +149,9 @@ impl<'a> Write<'a> {
             manager: self.manager.clone(),
             verb: self.verb,
             subresource: self.subresource_name().to_owned(),
-            object: reference,
+            object: self.resource.storage.named(place.namespace(), place.name()),
             before,
-            after: after.clone(),
+            after: stored,
         });
         after
     }
@@ -156,30 +162,25 @@ impl<'a> Write<'a> {
 }
 
 /// Whether the new state of an object is a new generation of it.
-fn is_new_generation(rule: Generation, status: bool, old: &Value, new: &Value) -> bool {
-    let differs = |field: &str| old.get(field) != new.get(field);
-    let differs_in_metadata =
-        |field: &str| old["metadata"].get(field) != new["metadata"].get(field);
-    let beyond = |left_out: &[&str]| {
-        let fields = |value: &Value| -> Vec<(String, Value)> {
-            value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(k, _)| !left_out.contains(&k.as_str()))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect()
-        };
-        fields(old) != fields(new)
-    };
-    match rule {
+fn is_new_generation(kind: &KindSchema, old: &Value, new: &Value) -> bool {
+    match &kind.generation {
         Generation::None => false,
-        Generation::Spec => differs("spec"),
-        Generation::SpecAndAnnotations => differs("spec") || differs_in_metadata("annotations"),
-        Generation::AllButStatus if status => beyond(&["metadata", "status"]),
-        Generation::AllButStatus | Generation::All => beyond(&["metadata"]),
-        Generation::AllAndLabels => beyond(&["metadata"]) || differs_in_metadata("labels"),
+        Generation::Fields(paths) => paths.iter().any(|path| at(old, path) != at(new, path)),
+        Generation::Custom => {
+            let counts =
+                |field: &&String| *field != "metadata" && !(kind.status && *field == "status");
+            fields(old).chain(fields(new)).filter(counts).any(|f| old.get(f) != new.get(f))
+        }
     }
+}
+
+fn fields(value: &Value) -> impl Iterator<Item = &String> {
+    value.as_object().into_iter().flat_map(Map::keys)
+}
+
+/// The value at a dotted path.
+fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').try_fold(value, |value, step| value.get(step))
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

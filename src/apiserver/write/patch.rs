@@ -10,7 +10,7 @@ use crate::object::Object;
 
 impl Write<'_> {
     pub(in crate::apiserver) fn patch(&mut self, patch: Patch, options: &WriteOptions) -> Answer {
-        if let (Patch::Strategic(_), true) = (&patch, self.resource.custom) {
+        if let (Patch::Strategic(_), true) = (&patch, self.resource.is_custom()) {
             return Err(refusal::no_strategic_merge());
         }
         if self.subresource == Some(Subresource::Scale) {

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Write, metadata_mut};
 use crate::api::{Cause, FieldValidation, Status};
+use crate::apiserver::{refusal, schema};
+use crate::object::Object;
 
 impl Write<'_> {
     /// Checks the shape of a value and drops what the schema does not know, with warnings.
@@ -13,26 +15,23 @@ impl Write<'_> {
         value: Value,
         validation: FieldValidation,
     ) -> Result<Value, Status> {
-        let _ = validation;
         self.expect_kind(&value)?;
+        let (value, warnings) = schema::decode(&self.resource, value, validation)?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         Ok(value)
     }
 
     /// Fills in the defaults of the kind.
     pub(super) fn default(&self, value: &mut Value) {
-        if self.resource.kind.kind == "Namespace" && self.resource.kind.group.is_empty() {
-            let name = value["metadata"]["name"].clone();
-            metadata_mut(value).entry("labels").or_insert_with(|| json!({}))["kubernetes.io/metadata.name"] =
-                name;
-        }
+        schema::default(&self.resource, value);
     }
 
     /// The rules that the object breaks.
     pub(super) fn broken_rules(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let _ = old;
-        let mut causes = Vec::new();
+        let mut causes = self.malformed_definition(new);
         if new["metadata"].get("name").is_none() {
-            causes.push(crate::apiserver::refusal::cause(
+            causes.push(refusal::cause(
                 "FieldValueRequired",
                 "metadata.name",
                 "Required value: name or generateName is required",
@@ -41,11 +40,24 @@ impl Write<'_> {
         causes
     }
 
+    /// A custom resource definition must give kinds.
+    fn malformed_definition(&self, value: &Value) -> Vec<Cause> {
+        if !self.resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            return Vec::new();
+        }
+        let Ok(definition) = Object::from_value(value.clone()) else { return Vec::new() };
+        let mut registry = self.server.resources.registry().clone();
+        match registry.add_custom(&definition) {
+            Ok(()) => Vec::new(),
+            Err(why) => vec![refusal::cause("FieldValueInvalid", &why.field, why.problem)],
+        }
+    }
+
     /// Notes in `metadata.managedFields` what an update or a creation changed.
     pub(super) fn manage_update(&self, old: Option<&Value>, new: &mut Value) {
         let managers = old.and_then(|old| old["metadata"].get("managedFields")).cloned();
         let own = json!({
-            "manager": self.manager, "operation": "Update", "apiVersion": self.resource.kind.api_version(),
+            "manager": self.manager, "operation": "Update", "apiVersion": self.resource.gvk.api_version(),
             "time": self.now.to_string(), "fieldsType": "FieldsV1", "fieldsV1": {},
         });
         let kept = managers.unwrap_or_else(|| json!([own]));

@@ -59,7 +59,7 @@ impl Write<'_> {
         let mut new = old.clone();
         new.set("spec.nodeName", node);
         set_scheduled(&mut new, &self.now.to_string());
-        self.commit(Some(old), Some(new));
+        self.commit(&old, Some(new));
         Ok((201, Body::Status(Status { code: 201, ..Status::default() })))
     }
 

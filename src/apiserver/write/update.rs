@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
 use crate::api::{Body, Status, Subresource, WriteOptions};
-use crate::apiserver::resource::Generation;
 use crate::apiserver::{refusal, scale};
 use crate::object::Object;
 
@@ -33,7 +32,7 @@ impl Write<'_> {
         self.expect_place(&mut value)?;
         self.default(&mut value);
         let Some(old) = self.stored() else {
-            if !self.resource.create_on_update || self.subresource.is_some() {
+            if !self.resource.strategy.create_on_update || self.subresource.is_some() {
                 return Err(refusal::not_found(&self.resource, &self.name));
             }
             self.manage_update(None, &mut value);
@@ -61,10 +60,10 @@ impl Write<'_> {
         }
         let new = object(value);
         if is_finished(&new) {
-            self.commit(Some(old.clone()), None);
+            self.commit(&old, None);
             return Ok((200, Body::Object(new)));
         }
-        let stored = self.commit(Some(old.clone()), Some(new)).expect("an update leaves an object");
+        let stored = self.commit(&old, Some(new)).expect("an update leaves an object");
         Ok((200, Body::Object(stored)))
     }
 
@@ -73,7 +72,7 @@ impl Write<'_> {
         let given =
             |field: &str| value["metadata"].get(field).and_then(Value::as_str).unwrap_or("");
         match given("resourceVersion") {
-            "" | "0" if self.resource.needs_version => {
+            "" | "0" if self.resource.strategy.needs_version => {
                 return Err(refusal::needs_version(&self.resource, &self.name));
             }
             "" | "0" => {}
@@ -127,11 +126,11 @@ impl Write<'_> {
 
     fn count_generation(&self, old: &Value, new: &mut Value) {
         let resource = &self.resource;
-        if resource.generation == Generation::None {
+        if !resource.has_generation() {
             return;
         }
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
-        let step = is_new_generation(resource.generation, resource.status, old, new);
+        let step = is_new_generation(resource, old, new);
         metadata_mut(new).insert("generation".into(), json!(generation + i64::from(step)));
     }
 
@@ -150,7 +149,7 @@ impl Write<'_> {
         let old = self.existing()?;
         let count = given["spec"]["replicas"].as_i64().unwrap_or(0);
         let mut new = old.clone();
-        new.set(&paths.spec_replicas, count);
+        new.set(&paths.spec, count);
         if let Some(version) = given["metadata"].get("resourceVersion") {
             new.set("metadata.resourceVersion", version.clone());
         }
