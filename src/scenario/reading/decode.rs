@@ -1,0 +1,283 @@
+//! The parts of a scenario file, from the whole down to a step.
+
+use std::collections::BTreeMap;
+
+use super::Reader;
+use super::expect::expectations;
+use super::fields::Fields;
+use super::node::{Node, Shape};
+use crate::scenario::mistake::Mistake;
+use crate::sim::script::{Action, ClusterSpec, RepositorySpec, Scenario, Step, SyncSpec};
+use crate::sim::{Fault, FaultAction, FaultPlan};
+use crate::time::Duration;
+
+pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
+    const KEYS: [&str; 11] = [
+        "scenario",
+        "about",
+        "seed",
+        "until",
+        "repositories",
+        "cluster",
+        "registry",
+        "sync",
+        "faults",
+        "steps",
+        "expect",
+    ];
+    let fields = Fields::of(reader, node, "", "a scenario", &KEYS);
+    if fields.iter().next().is_none() {
+        let mistake = Mistake::at("", "there is no scenario in it")
+            .hint("the smallest one has 'scenario: A title' and 'steps:'");
+        reader.mistake(node.place, mistake);
+    }
+    let mut scenario = Scenario {
+        title: fields.text(reader, "scenario"),
+        about: fields.text(reader, "about"),
+        seed: fields.number(reader, "seed").unwrap_or(1),
+        until: fields.duration(reader, "until"),
+        repositories: repositories(reader, &fields),
+        cluster: cluster(reader, &fields),
+        registry: fields.has("registry").then(|| fields.texts(reader, "registry")),
+        sync: syncs(reader, &fields),
+        faults: FaultPlan { faults: faults(reader, &fields) },
+        steps: Vec::new(),
+        expect: expectations(reader, &fields, None),
+    };
+    steps(reader, &fields, &mut scenario);
+    scenario
+}
+
+fn repositories(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, RepositorySpec> {
+    let Some(node) = fields.get("repositories") else { return BTreeMap::new() };
+    let all = Fields::open(reader, node, "repositories", "repositories by name");
+    all.iter().map(|(name, _, node)| (name.to_owned(), repository(reader, node, name))).collect()
+}
+
+fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpec {
+    let path = format!("repositories.{name}");
+    let fields =
+        Fields::of(reader, node, &path, "a repository", &["url", "branch", "files", "from"]);
+    if fields.has("files") == fields.has("from") {
+        let mistake = Mistake::at(path, format!("repository '{name}' needs its content"))
+            .expected("expected 'files:' or 'from:', one of them");
+        reader.mistake(node.place, mistake);
+    }
+    let branch = fields.text(reader, "branch");
+    RepositorySpec {
+        url: fields.text(reader, "url"),
+        branch: if branch.is_empty() { "main".into() } else { branch },
+        files: files(reader, &fields, "files"),
+        from: fields.text(reader, "from"),
+    }
+}
+
+fn files(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> BTreeMap<String, String> {
+    let Some(node) = fields.get(key) else { return BTreeMap::new() };
+    let files = Fields::open(reader, node, &fields.at(key), "contents by path");
+    files
+        .iter()
+        .map(|(path, _, node)| (path.to_owned(), reader.text(node, &files.at(path))))
+        .collect()
+}
+
+fn cluster(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClusterSpec {
+    let Some(node) = fields.get("cluster") else { return ClusterSpec::default() };
+    let fields = Fields::of(reader, node, "cluster", "a cluster", &["flux", "nodes", "apply"]);
+    let nodes = fields.number(reader, "nodes").unwrap_or(3);
+    if !(1..=1000).contains(&nodes) {
+        let mistake = Mistake::at("cluster.nodes", format!("a cluster of {nodes} nodes"))
+            .expected("expected 1 to 1000");
+        reader.mistake(fields.key_place("nodes"), mistake);
+    }
+    ClusterSpec {
+        flux: fields.flag(reader, "flux").unwrap_or(true),
+        nodes: nodes as u32,
+        apply: fields.texts(reader, "apply"),
+    }
+}
+
+fn syncs(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, SyncSpec> {
+    let Some(node) = fields.get("sync") else { return BTreeMap::new() };
+    let all = Fields::open(reader, node, "sync", "Kustomizations by name");
+    all.iter().map(|(name, _, node)| (name.to_owned(), sync(reader, node, name))).collect()
+}
+
+/// Every other field goes into the Kustomization's `spec` as it is.
+fn sync(reader: &mut Reader<'_>, node: &Node, name: &str) -> SyncSpec {
+    const SPEC: [&str; 24] = [
+        "commonMetadata",
+        "components",
+        "decryption",
+        "deletionPolicy",
+        "dependsOn",
+        "force",
+        "healthCheckExprs",
+        "healthChecks",
+        "ignore",
+        "images",
+        "interval",
+        "namePrefix",
+        "nameSuffix",
+        "patches",
+        "path",
+        "postBuild",
+        "prune",
+        "retryInterval",
+        "serviceAccountName",
+        "suspend",
+        "targetNamespace",
+        "timeout",
+        "wait",
+        "ignoreMissingComponents",
+    ];
+    let known = [&["repository", "sourceInterval"][..], &SPEC].concat();
+    let fields = Fields::of(reader, node, &format!("sync.{name}"), "a sync", &known);
+    SyncSpec {
+        repository: fields.needed_text(reader, "repository"),
+        source_interval: fields.duration(reader, "sourceInterval"),
+        spec: SPEC.iter().filter_map(|key| Some(((*key).to_owned(), fields.value(key)?))).collect(),
+    }
+}
+
+fn faults(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Fault> {
+    let items = fields.list(reader, "faults");
+    items.into_iter().filter_map(|(path, node)| typed(reader, node, &path, "a fault")).collect()
+}
+
+/// A part that serde reads from its plain value.
+fn typed<T: serde::de::DeserializeOwned>(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    path: &str,
+    what: &str,
+) -> Option<T> {
+    match serde_json::from_value(node.value()) {
+        Ok(part) => Some(part),
+        Err(error) => {
+            let error = error.to_string();
+            let (message, expected) = error.split_once(", expected ").unwrap_or((&error, ""));
+            let mut mistake = Mistake::at(path, format!("{what}: {message}"));
+            if !expected.is_empty() {
+                let mut quoted = expected.split('`').skip(1).step_by(2);
+                let wrong = message.split('`').nth(1).unwrap_or_default();
+                mistake = mistake.did_you_mean(wrong, &mut quoted);
+                mistake = mistake.expected(format!("expected {}", expected.replace('`', "")));
+            }
+            reader.mistake(node.place, mistake);
+            None
+        }
+    }
+}
+
+const STEP_KEYS: [&str; 15] = [
+    "at", "as", "in", "note", "image", "edit", "replace", "with", "write", "remove", "run",
+    "fault", "for", "metrics", "exit",
+];
+
+fn steps(reader: &mut Reader<'_>, fields: &Fields<'_>, scenario: &mut Scenario) {
+    let known = [&STEP_KEYS[..], &["output", "expect"]].concat();
+    let mut at = Duration::ZERO;
+    for (path, node) in fields.list(reader, "steps") {
+        let fields = Fields::of(reader, node, &path, "a step", &known);
+        if let Some(time) = fields.duration(reader, "at") {
+            if time < at {
+                let mistake =
+                    Mistake::at(path.clone(), format!("a step at {time} after one at {at}"))
+                        .expected("expected a later time: steps stand in order");
+                reader.mistake(fields.get("at").map_or(node.place, |n| n.place), mistake);
+            }
+            at = time;
+        }
+        let step = step(reader, &fields, at);
+        scenario.expect.extend(expectations(reader, &fields, Some(at)));
+        scenario.steps.push(step);
+    }
+}
+
+fn step(reader: &mut Reader<'_>, fields: &Fields<'_>, at: Duration) -> Step {
+    let actions = actions(reader, fields);
+    if actions.is_empty() && !fields.has("expect") {
+        let mistake = Mistake::at(fields.path.clone(), "a step that does nothing").expected(
+            "expected one of: run, edit, write, remove, note, image, fault, metrics, expect",
+        );
+        reader.mistake(fields.place, mistake);
+    }
+    Step {
+        at,
+        who: fields.text(reader, "as"),
+        repository: fields.text(reader, "in"),
+        actions,
+        exit: exit(reader, fields),
+        output: fields.text(reader, "output"),
+    }
+}
+
+fn exit(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u8> {
+    let code = fields.number(reader, "exit")?;
+    let code = u8::try_from(code).ok();
+    if code.is_none() {
+        let mistake = Mistake::at(fields.at("exit"), "an exit code of more than 255");
+        reader.mistake(fields.key_place("exit"), mistake);
+    }
+    code
+}
+
+/// What a step does, in the order in which it makes sense: say, change files, then run commands.
+fn actions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if fields.has("note") {
+        actions.push(Action::Note(fields.text(reader, "note")));
+    }
+    if fields.has("image") {
+        actions.push(Action::Image(fields.text(reader, "image")));
+    }
+    for (path, content) in files(reader, fields, "write") {
+        actions.push(Action::Write { path, content });
+    }
+    if fields.has("edit") {
+        actions.push(edit(reader, fields));
+    }
+    actions.extend(fields.texts(reader, "remove").into_iter().map(|path| Action::Remove { path }));
+    if fields.has("run") {
+        actions.push(Action::Run(fields.text(reader, "run")));
+    }
+    actions.extend(fault(reader, fields));
+    actions.extend(metrics(reader, fields));
+    actions
+}
+
+fn edit(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Action {
+    Action::Edit {
+        path: fields.text(reader, "edit"),
+        replace: fields.needed_text(reader, "replace"),
+        with: fields.needed_text(reader, "with"),
+    }
+}
+
+fn fault(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Action> {
+    let node = fields.get("fault")?;
+    // `fault: registryDown` is short for a fault without particulars.
+    let mut node = node.clone();
+    if let Shape::Text(name) = &node.shape {
+        let place = node.place;
+        let empty = Node { shape: Shape::Map(Vec::new()), place };
+        node.shape = Shape::Map(vec![(name.clone(), place, empty)]);
+    }
+    let what: FaultAction = typed(reader, &node, &fields.at("fault"), "a fault")?;
+    Some(Action::Fault { what, lasts: fields.duration(reader, "for") })
+}
+
+fn metrics(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Action> {
+    let Some(node) = fields.get("metrics") else { return Vec::new() };
+    let all = Fields::open(reader, node, &fields.at("metrics"), "usage by workload");
+    let mut actions = Vec::new();
+    for (of, _, node) in all.iter() {
+        let usage = Fields::of(reader, node, &all.at(of), "usage", &["cpu", "memory"]);
+        for (resource, _, node) in usage.iter() {
+            let value = reader.text(node, &usage.at(resource));
+            actions.push(Action::Metrics { of: of.into(), resource: resource.into(), value });
+        }
+    }
+    actions
+}
