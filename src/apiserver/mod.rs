@@ -23,7 +23,6 @@ mod audit;
 mod bootstrap;
 mod custom;
 mod history;
-pub mod managed;
 mod names;
 mod paging;
 mod read;
