@@ -23,6 +23,7 @@ mod audit;
 mod bootstrap;
 mod custom;
 mod history;
+pub mod managed;
 mod names;
 mod paging;
 mod read;

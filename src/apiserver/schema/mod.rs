@@ -6,13 +6,16 @@
 //! pure function of a kind and JSON.
 
 mod builtin;
+mod convert;
 mod decode;
 mod default;
 mod registry;
 mod structural;
 mod types;
 
+pub use convert::{convert, zero_object};
 pub use decode::decode;
+pub(in crate::apiserver) use decode::normalize;
 pub use default::default;
 pub use registry::Registry;
 pub use structural::MalformedDefinition;

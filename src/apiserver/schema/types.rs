@@ -294,6 +294,24 @@ impl KindSchema {
         self.custom.is_some()
     }
 
+    /// Which fields a write through this way cannot reach (dotted paths): the server puts back what
+    /// was stored. `subresource` is empty for the object itself.
+    ///
+    /// Source: `GetResetFields` of the strategies of Kubernetes.
+    pub fn reset_fields(&self, subresource: &str) -> &'static [&'static str] {
+        match (subresource, &*self.gvk.kind) {
+            ("", _) if self.status => &["status"],
+            ("status", _) if self.is_custom() => &["metadata", "spec"],
+            ("status", "Deployment") => &["spec", "metadata.labels"],
+            ("status", "Pod") => {
+                &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"]
+            }
+            ("status", _) => &["spec"],
+            ("finalize", _) => &["status"],
+            _ => &[],
+        }
+    }
+
     /// `plural.group`, or `plural` alone in the core group: how refusals name the resource.
     pub fn resource(&self) -> String {
         join_group(&self.plural, &self.gvk.group)

@@ -1,0 +1,20 @@
+//! The kinds that the control plane works on.
+
+use crate::object::GroupVersionKind;
+
+macro_rules! kinds {
+    ($($name:ident = $api_version:literal $kind:literal;)*) => {
+        $(pub(super) fn $name() -> GroupVersionKind {
+            GroupVersionKind::new($api_version, $kind)
+        })*
+    };
+}
+
+kinds! {
+    node = "v1" "Node";
+    lease = "coordination.k8s.io/v1" "Lease";
+    pod = "v1" "Pod";
+    event = "v1" "Event";
+    replica_set = "apps/v1" "ReplicaSet";
+    deployment = "apps/v1" "Deployment";
+}
