@@ -1,5 +1,7 @@
 //! What the command understands: one file a subcommand.
 
+mod git;
+
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -39,6 +41,7 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             anstream::println!("driftlab {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
         }
+        Some(Value(name)) if name == "git" => git::main(args),
         Some(Value(name)) => {
             Err(Mistake(format!("no command {:?}; see driftlab --help", name.to_string_lossy())))
         }

@@ -8,24 +8,33 @@ mod commit;
 mod error;
 mod id;
 mod ignore;
+mod merge;
 mod objects;
 mod refs;
 mod repository;
 mod revision;
 mod semver;
 mod signature;
+mod text;
 mod tree;
 mod walk;
+mod worktree;
 
 pub use change::{ChangeKind, TreeChange, diff};
 pub use commit::{Commit, ObjectKind, Tag, clean_message};
 pub use error::GitError;
 pub use id::{ObjectId, ParseObjectIdError};
 pub use ignore::Ignore;
+pub use merge::{
+    Conflict, ConflictKind, FastForward, MergeLabels, MergeOptions, MergeOutcome, MergedTree,
+    PickOutcome, RebaseOutcome, RebaseStop, TreeMergeOptions, Unmerged, merge_trees,
+};
 pub use objects::Object;
 pub use refs::{Head, check_ref_name};
 pub use repository::Repository;
 pub use semver::{Version, VersionError, VersionRange};
 pub use signature::{ParseSignatureError, Signature};
+pub use text::{DiffFormat, Favor, Labels, MergedText, is_binary, merge_text, unified_diff};
 pub use tree::{Blob, Entry, InvalidPath, Mode, Tree};
 pub use walk::Log;
+pub use worktree::{Reset, Worktree};

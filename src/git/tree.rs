@@ -237,7 +237,8 @@ impl Tree {
         })
     }
 
-    fn put(&self, path: &str, entry: Entry) -> Tree {
+    /// As [`Tree::with`], for a path known to be a good one and no empty folder.
+    pub(super) fn put(&self, path: &str, entry: Entry) -> Tree {
         let (key, rest) = split_first(path);
         if rest.is_empty() {
             return self.put_here(key, entry);

@@ -110,7 +110,7 @@ impl Repository {
         self.objects.commit(id).map_or(0, |commit| commit.committer.when.as_secs())
     }
 
-    fn parents(&self, id: ObjectId) -> &[ObjectId] {
+    pub(super) fn parents(&self, id: ObjectId) -> &[ObjectId] {
         self.objects.commit(id).map_or(&[], |commit| &commit.parents)
     }
 }

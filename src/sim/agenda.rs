@@ -18,6 +18,8 @@ pub(super) enum Item {
     FaultBegins(usize),
     /// The fault at a position of the plan ends.
     FaultEnds(usize),
+    /// The run of a pipeline goes on.
+    Run(usize),
 }
 
 impl Agenda {

@@ -65,7 +65,8 @@ impl WorldBuilder {
         self
     }
 
-    /// Has everything decided by a seed, instead of always by the first alternative.
+    /// Has everything decided by a seed; by 0, which is the default, always the first alternative is
+    /// taken.
     pub fn seed(self, seed: u64) -> Self {
         self.choices(Choices::seeded(seed))
     }

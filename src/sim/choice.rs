@@ -64,8 +64,12 @@ impl Choices {
         Self::of(Source::First)
     }
 
-    /// As a seed decides; the same seed decides the same everywhere.
+    /// As a seed decides; the same seed decides the same everywhere. The seed 0 stands for
+    /// [`Choices::first`].
     pub fn seeded(seed: u64) -> Self {
+        if seed == 0 {
+            return Self::first();
+        }
         Self::of(Source::Seeded(Xoshiro256PlusPlus::seed_from_u64(seed)))
     }
 

@@ -39,9 +39,7 @@ impl World {
         };
         let mut after = before.clone();
         let made = change(&mut after)?;
-        let inner = self.inner_mut();
-        inner.tell_moves(actor, url, &before, &after);
-        inner.repositories.insert_mut(remote(url).into(), after);
+        self.inner_mut().replace_repository(actor, Role::Person, url, &before, after);
         Ok(made)
     }
 
@@ -104,54 +102,69 @@ impl Inner {
         self.repositories.get(remote(url))
     }
 
-    fn tell_moves(&mut self, actor: &str, url: &str, before: &Repository, after: &Repository) {
-        for (name, to) in after.references() {
-            let from = before.reference(name);
-            if from != Some(to) {
-                self.tell_move(actor, url, name, from, Some(to), after);
-            }
-        }
-        for (name, from) in before.references() {
-            if after.reference(name).is_none() {
-                self.tell_move(actor, url, name, Some(from), None, after);
+    /// Puts the next state of a repository in place, tells what moved, and starts what that starts.
+    pub(super) fn replace_repository(
+        &mut self,
+        actor: &str,
+        role: Role,
+        url: &str,
+        before: &Repository,
+        after: Repository,
+    ) {
+        let moves = moves(before, &after);
+        self.repositories.insert_mut(remote(url).into(), after.clone());
+        for moved in moves {
+            let what = moved.told(url, &after);
+            self.note(actor, role, what);
+            if let Some(to) = moved.to {
+                self.trigger(url, &moved.name, to);
             }
         }
     }
+}
 
-    fn tell_move(
-        &mut self,
-        actor: &str,
-        url: &str,
-        name: &str,
-        from: Option<ObjectId>,
-        to: Option<ObjectId>,
-        after: &Repository,
-    ) {
-        let short = name.splitn(3, '/').nth(2).unwrap_or(name);
-        let subject =
-            to.and_then(|id| after.find_commit(id).ok()).map(|commit| commit.subject().to_owned());
+/// A reference that moved.
+struct Move {
+    name: String,
+    from: Option<ObjectId>,
+    to: Option<ObjectId>,
+}
+
+fn moves(before: &Repository, after: &Repository) -> Vec<Move> {
+    let moved = after.references().filter_map(|(name, to)| {
+        let from = before.reference(name);
+        (from != Some(to)).then(|| Move { name: name.into(), from, to: Some(to) })
+    });
+    let gone = before.references().filter(|(name, _)| after.reference(name).is_none());
+    moved
+        .chain(gone.map(|(name, from)| Move { name: name.into(), from: Some(from), to: None }))
+        .collect()
+}
+
+impl Move {
+    fn told(&self, url: &str, after: &Repository) -> What {
+        let commit = self.to.and_then(|id| after.find_commit(id).ok());
         let rewritten = |(from, to)| !after.is_ancestor(from, to);
-        let forced = name.starts_with("refs/heads/") && from.zip(to).is_some_and(rewritten);
         let text = |id: Option<ObjectId>| id.map(|id| id.to_string()).unwrap_or_default();
-        let what = What::RefMoved {
+        What::RefMoved {
             repository: place(url).into(),
-            reference: short.into(),
-            from: text(from),
-            to: text(to),
-            subject: subject.unwrap_or_default(),
-            forced,
-        };
-        self.note(actor, Role::Person, what);
+            reference: self.name.splitn(3, '/').nth(2).unwrap_or(&self.name).into(),
+            from: text(self.from),
+            to: text(self.to),
+            subject: commit.map(|commit| commit.subject().to_owned()).unwrap_or_default(),
+            forced: self.name.starts_with("refs/heads/")
+                && self.from.zip(self.to).is_some_and(rewritten),
+        }
     }
 }
 
 /// A URL without what makes no difference: a slash or `.git` at its end.
-fn remote(url: &str) -> &str {
+pub(super) fn remote(url: &str) -> &str {
     let url = url.trim_end_matches('/');
     url.strip_suffix(".git").unwrap_or(url)
 }
 
 /// The last part of a URL: what people call the repository.
-fn place(url: &str) -> &str {
+pub(super) fn place(url: &str) -> &str {
     remote(url).rsplit(['/', ':']).next().unwrap_or(url)
 }

@@ -16,6 +16,8 @@ pub struct Latency {
     pub download: Span,
     /// A pull of an image.
     pub pull: Span,
+    /// A webhook.
+    pub webhook: Span,
 }
 
 /// A span of time that is not the same each time: picked evenly, in whole steps.
@@ -39,6 +41,7 @@ impl Default for Latency {
             fetch: Span { least: millis(300), step: millis(50), steps: 8 },
             download: Span { least: millis(20), step: millis(5), steps: 4 },
             pull: Span { least: millis(800), step: millis(100), steps: 12 },
+            webhook: Span { least: millis(200), step: millis(50), steps: 4 },
         }
     }
 }
@@ -48,7 +51,7 @@ impl Latency {
     /// instant. Who moves first is then all that is left to choose.
     pub fn least() -> Self {
         let one = Span::exactly(Duration::from_millis(1));
-        Latency { api: one, watch: one, fetch: one, download: one, pull: one }
+        Latency { api: one, watch: one, fetch: one, download: one, pull: one, webhook: one }
     }
 }
 

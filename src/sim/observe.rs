@@ -28,7 +28,7 @@ impl Inner {
             self.spread(before, choice);
         }
         if let Some(told) = told {
-            self.tell(who, told, before, &answer, person);
+            self.tell_request(who, told, before, &answer, person);
         }
         answer
     }
@@ -49,7 +49,7 @@ impl Inner {
         }
     }
 
-    fn tell(
+    fn tell_request(
         &mut self,
         who: &Author<'_>,
         told: Told,

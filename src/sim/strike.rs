@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::actor::{Actor, Fate, Informer, Task};
+use super::actor::{Actor, Fate, Informer};
 use super::agenda::Item;
 use super::choice::Choice;
 use super::fault::{Fault, FaultAction, FaultPlan, Trigger, words};
@@ -88,8 +88,8 @@ impl Inner {
         match self.agenda.take()? {
             Item::FaultBegins(fault) => self.begin_fault(fault, ""),
             Item::FaultEnds(fault) => self.end_fault(fault),
+            Item::Run(run) => self.advance_run(run, choice),
         }
-        let _ = choice;
         Some(Moved { at: self.now, actor: "".into() })
     }
 
@@ -141,22 +141,21 @@ impl Inner {
     /// What becomes of a request, as the faults have it: the first that strikes decides.
     pub(super) fn judge(
         &mut self,
-        index: usize,
-        task: &Task,
+        actor: &str,
+        fate: Option<Fate>,
         request: &Request,
         choice: &mut dyn Choice,
     ) -> Verdict {
         if self.faults.plan.is_empty() {
             return Verdict::Pass;
         }
-        match task.fate {
+        match fate {
             Some(Fate::Late) => return Verdict::Pass,
             Some(Fate::TimedOut) => return Verdict::Refused(timeout_of(request)),
             None => {}
         }
-        let name = self.actors[index].name.clone();
         for fault in 0..self.faults.plan.len() {
-            if self.strikes(fault, &name, request, choice) {
+            if self.strikes(fault, actor, request, choice) {
                 return self.strike(fault, request);
             }
         }

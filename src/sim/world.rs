@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rpds::RedBlackTreeMapSync;
+use rpds::{RedBlackTreeMapSync, VectorSync};
 
 use super::actor::{Actor, Informer, RequestCounts};
 use super::agenda::Agenda;
@@ -11,6 +11,7 @@ use super::choice::Choices;
 use super::controller::Controller;
 use super::latency::Latency;
 use super::observe::Listener;
+use super::pipeline::{Credential, Pipeline, Run};
 use super::registry::Registry;
 use super::source::Artifacts;
 use super::strike::Faults;
@@ -42,6 +43,9 @@ pub(super) struct Inner {
     pub(super) registry: Registry,
     pub(super) repositories: RedBlackTreeMapSync<Arc<str>, Repository>,
     pub(super) artifacts: Artifacts,
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
+    pub(super) runs: VectorSync<Run>,
+    pub(super) credentials: Vec<Credential>,
     pub(super) actors: Vec<Arc<Actor>>,
     pub(super) listeners: Arc<Listeners>,
     pub(super) agenda: Agenda,
@@ -182,6 +186,9 @@ impl Inner {
             registry: Registry::default(),
             repositories: RedBlackTreeMapSync::new_sync(),
             artifacts: Artifacts::default(),
+            pipelines: Vec::new(),
+            runs: VectorSync::new_sync(),
+            credentials: Vec::new(),
             actors: Vec::new(),
             listeners: Arc::default(),
             agenda: Agenda::default(),
