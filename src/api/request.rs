@@ -379,6 +379,26 @@ impl Verb {
             Verb::DeleteCollection(..) => "deletecollection",
         }
     }
+
+    /// The options of a write that changes an object.
+    pub fn write_options(&self) -> Option<&WriteOptions> {
+        match self {
+            Verb::Create(_, options) | Verb::Update(_, options) | Verb::Patch(_, options) => {
+                Some(options)
+            }
+            _ => None,
+        }
+    }
+
+    /// The field manager of a write by a caller: the one named, else the caller's own. Empty for what
+    /// manages no fields.
+    pub fn manager<'a>(&'a self, caller: &'a Caller) -> &'a str {
+        match self.write_options() {
+            Some(options) if options.field_manager.is_empty() => caller.default_manager(),
+            Some(options) => &options.field_manager,
+            None => "",
+        }
+    }
 }
 
 impl ApiResponse {

@@ -147,6 +147,24 @@ impl Status {
         matches!(self.reason, Reason::Gone | Reason::Expired)
     }
 
+    /// Reads what an API server wrote, with the HTTP status code it came with.
+    ///
+    /// An answer that is no `Status` at all (of a proxy, say) becomes one with its text as message.
+    pub fn from_value(code: u16, value: &Value) -> Self {
+        let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
+        if text("kind") != "Status" {
+            return Status { code, message: value.to_string(), ..Status::default() };
+        }
+        Status {
+            code,
+            reason: Reason::from_wire(text("reason")),
+            message: text("message").into(),
+            details: value
+                .get("details")
+                .map(|details| Box::new(StatusDetails::from_value(details))),
+        }
+    }
+
     /// As the API server writes it.
     pub fn to_value(&self) -> Value {
         let mut value = json!({
@@ -204,6 +222,35 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Every reason that the wire names.
+    const ALL: [Reason; 18] = [
+        Reason::BadRequest,
+        Reason::Unauthorized,
+        Reason::Forbidden,
+        Reason::NotFound,
+        Reason::MethodNotAllowed,
+        Reason::NotAcceptable,
+        Reason::AlreadyExists,
+        Reason::Conflict,
+        Reason::Gone,
+        Reason::Expired,
+        Reason::RequestEntityTooLarge,
+        Reason::UnsupportedMediaType,
+        Reason::Invalid,
+        Reason::TooManyRequests,
+        Reason::InternalError,
+        Reason::ServiceUnavailable,
+        Reason::Timeout,
+        Reason::ServerTimeout,
+    ];
+
+    /// The reason that the wire names so; none for names unknown here.
+    pub fn from_wire(name: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.to_string() == name).unwrap_or_default()
+    }
+}
+
 /// As the wire names it; empty for none.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -212,6 +259,23 @@ impl fmt::Display for Reason {
 }
 
 impl StatusDetails {
+    fn from_value(value: &Value) -> Self {
+        let text = |field: &str| text_of(value, field);
+        let causes = value.get("causes").and_then(Value::as_array).into_iter().flatten();
+        StatusDetails {
+            name: text("name"),
+            group: text("group"),
+            kind: text("kind"),
+            uid: text("uid"),
+            causes: causes.map(Cause::from_value).collect(),
+            retry_after_seconds: value
+                .get("retryAfterSeconds")
+                .and_then(Value::as_u64)
+                .and_then(|seconds| u32::try_from(seconds).ok())
+                .unwrap_or(0),
+        }
+    }
+
     fn to_value(&self) -> Value {
         let mut value = json!({});
         let mut put = |field: &str, v: Value, present: bool| {
@@ -230,6 +294,14 @@ impl StatusDetails {
 }
 
 impl Cause {
+    fn from_value(value: &Value) -> Self {
+        Cause {
+            reason: text_of(value, "reason"),
+            message: text_of(value, "message"),
+            field: text_of(value, "field"),
+        }
+    }
+
     fn to_value(&self) -> Value {
         let mut value = json!({});
         for (field, text) in
@@ -240,5 +312,44 @@ impl Cause {
             }
         }
         value
+    }
+}
+
+fn text_of(value: &Value, field: &str) -> String {
+    value.get(field).and_then(Value::as_str).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let cause = Cause {
+            reason: "FieldValueInvalid".into(),
+            message: "must be positive".into(),
+            field: "spec.replicas".into(),
+        };
+        let details = StatusDetails {
+            name: "hello".into(),
+            group: "apps".into(),
+            kind: "Deployment".into(),
+            uid: String::new(),
+            causes: vec![cause],
+            retry_after_seconds: 3,
+        };
+        let check = |status: Status| {
+            assert_eq!(Status::from_value(status.code, &status.to_value()), status);
+        };
+        check(Status::failure_about(Reason::Invalid, "no", details));
+        for reason in Reason::ALL {
+            check(Status::failure(reason, "no"));
+        }
+    }
+
+    #[test]
+    fn an_answer_of_somebody_else_is_kept_as_a_message() {
+        let status = Status::from_value(502, &json!("bad gateway"));
+        assert_eq!((status.code, status.message.as_str()), (502, "\"bad gateway\""));
     }
 }

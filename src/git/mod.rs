@@ -5,6 +5,7 @@
 
 mod change;
 mod commit;
+pub mod disk;
 mod error;
 mod id;
 mod ignore;

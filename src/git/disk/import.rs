@@ -1,0 +1,275 @@
+//! A repository on disk, object by object.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::program::{bare_git, failed, git, not_started, run, text};
+use super::{DiskError, LARGEST_FILE, parse};
+use crate::git::{Blob, Commit, Entry, Mode, ObjectId, ObjectKind, Repository, Tag, Tree};
+
+/// Folders within folders: more than any real tree has, few enough for the stack.
+const DEEPEST: usize = 500;
+
+/// Brings the history of a repository on disk, bare or not: everything that a reference or HEAD leads
+/// to, whether loose, packed or borrowed from another repository. What is not committed stays out.
+///
+/// # Errors
+///
+/// When it is no repository, is damaged, was cloned shallow, or holds what is not supported: a file
+/// larger than [`LARGEST_FILE`], names or messages that are no UTF-8.
+pub fn import(path: &Path) -> Result<Repository, DiskError> {
+    let top = text(path, git(path, &["rev-parse", "--git-dir"]))?;
+    let shallow = text(path, git(path, &["rev-parse", "--is-shallow-repository"]))?;
+    if shallow == "true" {
+        return Err(DiskError::new(path, "the repository is a shallow clone: history is missing")
+            .with_remedy("git fetch --unshallow"));
+    }
+    let mut import = Import::new(path);
+    import.read_objects(!import.head()?.is_empty())?;
+    import.into_repository().map_err(|error| match error.path.as_os_str().is_empty() {
+        true => DiskError { path: path.join(&top), ..error },
+        false => error,
+    })
+}
+
+/// Clones a remote into a folder of its own under `scratch` and imports it; a second time only what is
+/// new is fetched.
+///
+/// # Errors
+///
+/// When the remote does not answer or refuses, and as [`import`].
+pub fn clone(url: &str, scratch: &Path) -> Result<Repository, DiskError> {
+    let folder = scratch.join(ObjectId::of("blob", url.as_bytes()).to_string());
+    let remote = PathBuf::from(url);
+    let named = |error: DiskError| DiskError { path: remote.clone(), ..error };
+    if folder.join("HEAD").exists() {
+        let fetch = git(&folder, &["remote", "update", "--prune"]);
+        run(&folder, fetch).map_err(named)?;
+    } else {
+        fs::create_dir_all(scratch).map_err(|error| DiskError::of_io(scratch, &error))?;
+        let mut command = bare_git(&["clone", "--quiet", "--mirror", "--"]);
+        command.arg(url).arg(&folder);
+        run(scratch, command).map_err(named)?;
+    }
+    import(&folder).map_err(named)
+}
+
+/// What has been read so far, raw: objects come in any order.
+struct Import<'a> {
+    path: &'a Path,
+    commits: BTreeMap<ObjectId, parse::RawCommit>,
+    tags: BTreeMap<ObjectId, parse::RawTag>,
+    trees: BTreeMap<ObjectId, Vec<parse::RawEntry>>,
+    blobs: BTreeMap<ObjectId, Blob>,
+    built: BTreeMap<ObjectId, Tree>,
+}
+
+impl<'a> Import<'a> {
+    fn new(path: &'a Path) -> Self {
+        Import {
+            path,
+            commits: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            built: BTreeMap::new(),
+        }
+    }
+
+    /// The commit at HEAD; empty when its branch is unborn.
+    fn head(&self) -> Result<String, DiskError> {
+        let head = git(self.path, &["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]).output();
+        let head = head.map_err(|error| not_started(self.path, &error))?;
+        Ok(String::from_utf8_lossy(&head.stdout).trim().to_owned())
+    }
+
+    /// `git rev-list` names what is reachable, `git cat-file` reads it; the one feeds the other.
+    fn read_objects(&mut self, with_head: bool) -> Result<(), DiskError> {
+        let mut list = git(self.path, &["rev-list", "--objects", "--no-object-names", "--all"]);
+        if with_head {
+            list.arg("HEAD");
+        }
+        let mut lister = self.start(list.stderr(Stdio::piped()))?;
+        let ids = lister.stdout.take().ok_or_else(|| self.broken("git rev-list is silent"))?;
+        let mut cat = git(self.path, &["cat-file", "--batch", "--buffer"]);
+        let mut reader = self.start(cat.stdin(Stdio::from(ids)).stderr(Stdio::null()))?;
+        let objects = reader.stdout.take().ok_or_else(|| self.broken("git cat-file is silent"))?;
+        let read = self.read_batch(BufReader::new(objects));
+        if read.is_err() {
+            let _ = reader.kill();
+        }
+        let _ = reader.wait();
+        let listed =
+            lister.wait_with_output().map_err(|error| DiskError::of_io(self.path, &error))?;
+        if !listed.status.success() {
+            return Err(failed(self.path, &listed.stderr));
+        }
+        read
+    }
+
+    fn start(&self, command: &mut Command) -> Result<std::process::Child, DiskError> {
+        command.spawn().map_err(|error| not_started(self.path, &error))
+    }
+
+    fn read_batch(&mut self, mut objects: impl BufRead) -> Result<(), DiskError> {
+        let mut header = String::new();
+        loop {
+            header.clear();
+            let read = objects.read_line(&mut header);
+            if read.map_err(|error| DiskError::of_io(self.path, &error))? == 0 {
+                return Ok(());
+            }
+            let words: Vec<&str> = header.split_whitespace().collect();
+            let [id, kind, size] = words[..] else {
+                return Err(self.broken(&format!("object {}", header.trim())));
+            };
+            let id: ObjectId = id.parse().map_err(|_| self.broken("an object has no id"))?;
+            let size: u64 = size.parse().map_err(|_| self.broken("an object has no size"))?;
+            if size > LARGEST_FILE {
+                let (is, may) = (size >> 20, LARGEST_FILE >> 20);
+                let message = format!("{kind} {id} has {is} MiB; {may} MiB is the limit");
+                return Err(DiskError::new(self.path, message)
+                    .with_remedy("import a repository without it"));
+            }
+            let mut content = vec![0; size as usize + 1];
+            objects
+                .read_exact(&mut content)
+                .map_err(|error| DiskError::of_io(self.path, &error))?;
+            content.pop();
+            self.take(id, kind, content)
+                .map_err(|why| self.broken(&format!("{kind} {id}: {why}")))?;
+        }
+    }
+
+    fn take(&mut self, id: ObjectId, kind: &str, content: Vec<u8>) -> Result<(), String> {
+        if ObjectId::of(kind, &content) != id {
+            return Err("its content has another id".into());
+        }
+        match kind {
+            "blob" => drop(self.blobs.insert(id, Blob::from(content))),
+            "tree" => drop(self.trees.insert(id, parse::tree(&content)?)),
+            "commit" => drop(self.commits.insert(id, parse::commit(&content)?)),
+            "tag" => drop(self.tags.insert(id, parse::tag(&content)?)),
+            other => return Err(format!("{other:?} is no type of object")),
+        }
+        Ok(())
+    }
+
+    fn into_repository(mut self) -> Result<Repository, DiskError> {
+        let mut repository = Repository::new();
+        for (id, raw) in std::mem::take(&mut self.commits) {
+            let why = |why: String| DiskError::new(self.path, format!("commit {id}: {why}"));
+            let tree = self.tree(raw.tree, 0).map_err(why)?;
+            let mut commit = Commit::new(tree, raw.parents, raw.author, raw.committer, raw.message);
+            commit.headers = raw.headers;
+            self.check(id, repository.write_commit(commit))?;
+        }
+        for (id, raw) in std::mem::take(&mut self.tags) {
+            let tag = Tag {
+                target: raw.target,
+                kind: raw.kind,
+                name: raw.name,
+                tagger: raw.tagger,
+                message: raw.message,
+            };
+            self.check(id, repository.write_tag(tag))?;
+        }
+        self.set_references(&mut repository)?;
+        Ok(repository)
+    }
+
+    /// What is written must be what was read, to the bit.
+    fn check(&self, read: ObjectId, written: ObjectId) -> Result<(), DiskError> {
+        if read == written {
+            return Ok(());
+        }
+        let message = format!("object {read} is encoded as no Git since 2005 writes it");
+        Err(DiskError::new(self.path, message).with_remedy("git fsck says more"))
+    }
+
+    fn tree(&mut self, id: ObjectId, depth: usize) -> Result<Tree, String> {
+        if let Some(tree) = self.built.get(&id) {
+            return Ok(tree.clone());
+        }
+        if depth > DEEPEST {
+            return Err(format!("folders are nested more than {DEEPEST} deep"));
+        }
+        // The empty tree need not be stored.
+        let entries = match self.trees.remove(&id) {
+            Some(entries) => entries,
+            None if id == Tree::default().id() => Vec::new(),
+            None => return Err(format!("tree {id} is missing")),
+        };
+        let mut tree = Tree::default();
+        for (mode, name, entry) in entries {
+            let entry = self.entry(&mode, entry, depth)?;
+            tree = tree.with(&name, entry).map_err(|error| error.to_string())?;
+        }
+        if tree.id() != id {
+            return Err(format!("tree {id} holds file modes that Git no longer writes"));
+        }
+        self.built.insert(id, tree.clone());
+        Ok(tree)
+    }
+
+    fn entry(&mut self, mode: &str, id: ObjectId, depth: usize) -> Result<Entry, String> {
+        let file = |mode: Mode| {
+            let blob = self.blobs.get(&id).cloned();
+            blob.map(|blob| Entry::File(mode, blob)).ok_or_else(|| format!("blob {id} is missing"))
+        };
+        match mode {
+            "100644" => file(Mode::Regular),
+            "100755" => file(Mode::Executable),
+            "120000" => file(Mode::Symlink),
+            "160000" => Ok(Entry::Submodule(id)),
+            "40000" => self.tree(id, depth + 1).map(Entry::Folder),
+            other => Err(format!("file mode {other} is one that Git no longer writes")),
+        }
+    }
+
+    fn set_references(&self, repository: &mut Repository) -> Result<(), DiskError> {
+        let format = "--format=%(objectname) %(objecttype) %(refname)";
+        let listed = text(self.path, git(self.path, &["for-each-ref", format]))?;
+        for line in listed.lines() {
+            let mut words = line.splitn(3, ' ');
+            let (id, kind, name) = (
+                words.next().unwrap_or(""),
+                words.next().unwrap_or(""),
+                words.next().unwrap_or(""),
+            );
+            let id: ObjectId = id.parse().map_err(|_| self.broken("a reference has no id"))?;
+            // A reference right to a file or folder (of git notes, say) is no history.
+            if kind == ObjectKind::Commit.name() || kind == ObjectKind::Tag.name() {
+                let set = repository.set_reference(name, id);
+                set.map_err(|error| DiskError::new(self.path, format!("{name}: {error}")))?;
+            }
+        }
+        self.set_head(repository)
+    }
+
+    fn set_head(&self, repository: &mut Repository) -> Result<(), DiskError> {
+        let branch = git(self.path, &["symbolic-ref", "--quiet", "HEAD"]).output();
+        let branch = branch.map_err(|error| not_started(self.path, &error))?;
+        let branch = String::from_utf8_lossy(&branch.stdout).trim().to_owned();
+        let why = |error: crate::git::GitError| DiskError::new(self.path, format!("HEAD: {error}"));
+        match branch.strip_prefix("refs/heads/") {
+            Some(name) if repository.branch_id(name).is_some() => {
+                repository.switch(name).map_err(why)
+            }
+            Some(name) if Some(name) == repository.current_branch() => Ok(()),
+            Some(name) => repository.switch_orphan(name).map_err(why),
+            None => match self.head()? {
+                head if head.is_empty() => Ok(()),
+                head => repository.detach(&head).map(drop).map_err(why),
+            },
+        }
+    }
+
+    fn broken(&self, what: &str) -> DiskError {
+        DiskError::new(self.path, what.to_owned())
+            .with_remedy("the repository is damaged; `git fsck` says where, a fresh clone mends it")
+    }
+}

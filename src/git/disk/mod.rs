@@ -1,0 +1,23 @@
+//! The door to the disk: folders and repositories in, repositories out.
+//!
+//! The one place on this floor that touches files and starts a program, the `git` on PATH. Ids are
+//! unchanged both ways, since objects are carried over byte for byte and their ids are checked.
+
+mod error;
+mod export;
+mod folder;
+mod import;
+mod pack;
+mod parse;
+mod program;
+
+pub use error::DiskError;
+pub use export::export;
+pub use folder::read_folder;
+pub use import::{clone, import};
+
+/// The largest file that is read, in bytes: 64 MiB. Manifests are small; what is larger is a mistake.
+pub const LARGEST_FILE: u64 = 64 << 20;
+
+/// How many files a folder may hold: 200,000.
+pub const MOST_FILES: usize = 200_000;
