@@ -9,11 +9,14 @@ pub mod check;
 pub mod cluster;
 pub mod engine;
 pub mod git;
+#[cfg(feature = "kube-lib")]
+pub mod live;
 pub mod manifest;
 pub mod object;
 pub mod reconciler;
 pub mod report;
 pub mod scenario;
 pub mod sim;
+pub mod source;
 pub mod time;
 pub mod trace;

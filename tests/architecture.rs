@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room and its floor, as ARCHITECTURE.md draws them. Siblings on a floor never meet.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 19] = [
     ("scenario", 8),
     ("check", 7),
     ("report", 7),
@@ -24,6 +24,8 @@ const FLOORS: [(&str, u8); 17] = [
     ("object", 1),
     ("time", 0),
     ("cli", 9),
+    ("lesson", 9),
+    ("source", 3),
 ];
 
 /// What may not be used although it stands lower: (room, path, why).

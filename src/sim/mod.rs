@@ -14,7 +14,6 @@ mod pipeline;
 mod registry;
 mod schedule;
 pub mod script;
-mod source;
 mod strike;
 mod world;
 

@@ -13,12 +13,13 @@ use super::latency::Latency;
 use super::observe::Listener;
 use super::pipeline::{Credential, Pipeline, Run};
 use super::registry::Registry;
-use super::source::Artifacts;
+
 use super::strike::Faults;
 use crate::api::{ApiRequest, ApiResponse, Caller, Status};
 use crate::apiserver::Server;
 use crate::git::Repository;
 use crate::reconciler::Reconciler;
+use crate::source::Artifacts;
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Event, Role, Trace, What};
 

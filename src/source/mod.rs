@@ -1,5 +1,8 @@
-//! What answers a fetch: the repository, resolved and filtered as Flux's source-controller does it, and
+//! What answers a fetch: a repository, resolved and filtered as Flux's source-controller does it, and
 //! the store of the artifacts that came of it.
+//!
+//! The simulator and the driver of a real cluster bring repositories from different places; what they
+//! make of them is the same.
 
 use std::sync::Arc;
 
@@ -16,7 +19,7 @@ use crate::time::{Duration, Timestamp};
 /// Of each source the two newest are kept, and older ones until they are a minute old:
 /// source-controller's `--artifact-retention-records` and `--artifact-retention-ttl`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Artifacts {
+pub struct Artifacts {
     stored: RedBlackTreeMapSync<ObjectRef, VectorSync<Stored>>,
     contents: RedBlackTreeMapSync<(ObjectId, Option<Arc<str>>), Content>,
 }
@@ -68,7 +71,11 @@ codeship-steps.yml
 
 impl Artifacts {
     /// Brings what a request names from a repository, and stores it for a source.
-    pub(super) fn fetch(
+    ///
+    /// # Errors
+    ///
+    /// When the repository has no such reference or commit, or the range of versions is none.
+    pub fn fetch(
         &mut self,
         source: &ObjectRef,
         repository: &Repository,
@@ -95,7 +102,11 @@ impl Artifacts {
     }
 
     /// Brings a stored artifact.
-    pub(super) fn download(&self, wanted: &ArtifactRef) -> Result<Artifact, FetchError> {
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or no longer, stored, or its content has another digest than wanted.
+    pub fn download(&self, wanted: &ArtifactRef) -> Result<Artifact, FetchError> {
         let stored = self.stored.values().flat_map(|stored| stored.iter());
         let found =
             stored.map(|stored| &stored.artifact).find(|artifact| artifact.url == wanted.url);
