@@ -28,21 +28,21 @@ pub struct ReplicaSets;
 
 /// Where the reconciliation of a ReplicaSet stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum Awaiting {
     /// A pod that nobody controls.
-    AwaitOrphan,
+    Orphan,
     /// The ReplicaSets that might adopt it.
-    AwaitAdopters(Object),
+    Adopters(Object),
     /// The ReplicaSet.
-    AwaitReplicaSet,
+    ReplicaSet,
     /// Its pods.
-    AwaitPods(Object),
+    Pods(Object),
     /// Pods being adopted or let go.
-    AwaitAdoption(Writes),
+    Adoption(Writes),
     /// Pods being made or removed.
-    AwaitScaling(Writes, Box<Found>),
+    Scaling(Writes, Box<Found>),
     /// The status being written.
-    AwaitStatus(Writes, Option<Duration>),
+    Status(Writes, Option<Duration>),
 }
 
 /// A ReplicaSet and its pods as they were before anything was done about them.
@@ -53,7 +53,7 @@ pub struct Found {
 }
 
 impl Reconciler for ReplicaSets {
-    type State = State;
+    type State = Awaiting;
 
     fn name(&self) -> &str {
         NAME
@@ -75,36 +75,36 @@ impl Reconciler for ReplicaSets {
         keys::of_owned(event, previous, &kinds::replica_set())
     }
 
-    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<State> {
+    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         let read = |kind| ApiRequest::get_cached(&kind, &target.namespace, &target.name);
         match target.kind.as_str() {
-            "Pod" => Next::ask(State::AwaitOrphan, read(kinds::pod())),
-            _ => Next::ask(State::AwaitReplicaSet, read(kinds::replica_set())),
+            "Pod" => Next::ask(Awaiting::Orphan, read(kinds::pod())),
+            _ => Next::ask(Awaiting::ReplicaSet, read(kinds::replica_set())),
         }
     }
 
-    fn step(&self, state: State, response: Response, now: Timestamp) -> Next<State> {
+    fn step(&self, state: Awaiting, response: Response, now: Timestamp) -> Next<Awaiting> {
         advance(state, response, now).unwrap_or_else(|status| Next::failed(status.message))
     }
 }
 
-fn advance(state: State, response: Response, now: Timestamp) -> Result<Next<State>, Status> {
+fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<Awaiting>, Status> {
     Ok(match state {
-        State::AwaitOrphan => {
-            keys::find_adopters(response, &kinds::replica_set(), State::AwaitAdopters)?
+        Awaiting::Orphan => {
+            keys::find_adopters(response, &kinds::replica_set(), Awaiting::Adopters)?
         }
-        State::AwaitAdopters(orphan) => keys::enqueue_adopters(&orphan, response)?,
-        State::AwaitReplicaSet => match answers::object(response)? {
+        Awaiting::Adopters(orphan) => keys::enqueue_adopters(&orphan, response)?,
+        Awaiting::ReplicaSet => match answers::object(response)? {
             Some(set) => {
                 let pods = cached_pods(&set);
-                Next::ask(State::AwaitPods(set), pods)
+                Next::ask(Awaiting::Pods(set), pods)
             }
             None => Next::done(),
         },
-        State::AwaitPods(set) => compare(set, answers::list(response)?.items, now),
-        State::AwaitAdoption(writes) => writes.answer(response, now).or_done(State::AwaitAdoption),
-        State::AwaitScaling(writes, found) => scaling(writes.answer(response, now), found, now),
-        State::AwaitStatus(writes, again) => status_written(writes.answer(response, now), again),
+        Awaiting::Pods(set) => compare(set, answers::list(response)?.items, now),
+        Awaiting::Adoption(writes) => writes.answer(response, now).or_done(Awaiting::Adoption),
+        Awaiting::Scaling(writes, found) => scaling(writes.answer(response, now), found, now),
+        Awaiting::Status(writes, again) => status_written(writes.answer(response, now), again),
     })
 }
 
@@ -112,20 +112,20 @@ fn cached_pods(set: &Object) -> ApiRequest {
     ApiRequest::list_cached(&kinds::pod(), set.namespace(), LabelSelector::everything())
 }
 
-fn compare(set: Object, candidates: Vec<Object>, now: Timestamp) -> Next<State> {
+fn compare(set: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaiting> {
     let claim = Claim::new(&set, &claim::selector(&set), candidates);
     let changes = claim.acts(&set);
     if !changes.is_empty() {
-        return Writes::of(changes).begin().or_done(State::AwaitAdoption);
+        return Writes::of(changes).begin().or_done(Awaiting::Adoption);
     }
     let found = Box::new(Found { set, pods: claim.mine });
     let writes = Writes::of(found.changes()).until_seen_in(cached_pods(&found.set));
     scaling(writes.begin(), found, now)
 }
 
-fn scaling(progress: Progress, found: Box<Found>, now: Timestamp) -> Next<State> {
+fn scaling(progress: Progress, found: Box<Found>, now: Timestamp) -> Next<Awaiting> {
     let failure = match progress {
-        Progress::Going(next) => return next.map(|writes| State::AwaitScaling(writes, found)),
+        Progress::Going(next) => return next.map(|writes| Awaiting::Scaling(writes, found)),
         Progress::Over(failure) => failure,
     };
     let status = found.status(failure.as_ref(), now);
@@ -140,9 +140,9 @@ fn scaling(progress: Progress, found: Box<Found>, now: Timestamp) -> Next<State>
     status_written(writes.begin(), again)
 }
 
-fn status_written(progress: Progress, again: Option<Duration>) -> Next<State> {
+fn status_written(progress: Progress, again: Option<Duration>) -> Next<Awaiting> {
     progress.or_else(
-        |writes| State::AwaitStatus(writes, again),
+        |writes| Awaiting::Status(writes, again),
         || match again {
             Some(after) => Next::again_after(after),
             None => Next::done(),

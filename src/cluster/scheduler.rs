@@ -27,25 +27,25 @@ pub struct Scheduler;
 
 /// Where the scheduling of a pod stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum Awaiting {
     /// All pods, to find those that wait for a node.
-    AwaitPending,
+    Pending,
     /// The pod.
-    AwaitPod,
+    Pod,
     /// The nodes.
-    AwaitNodes(Object),
+    Nodes(Object),
     /// The pods that are on them.
-    AwaitPods(Object, Vec<Object>),
+    Pods(Object, Vec<Object>),
     /// The pod being bound.
-    AwaitBinding(Writes, ObjectRef),
+    Binding(Writes, ObjectRef),
     /// The scheduler's own cache, which must show the binding before the next pod is placed.
-    AwaitShown(ObjectRef, u8),
+    Shown(ObjectRef, u8),
     /// The pod being told that there is no node for it.
-    AwaitRefusal(Writes),
+    Refusal(Writes),
 }
 
 impl Reconciler for Scheduler {
-    type State = State;
+    type State = Awaiting;
 
     fn name(&self) -> &str {
         NAME
@@ -71,42 +71,42 @@ impl Reconciler for Scheduler {
         }
     }
 
-    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<State> {
+    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         match target.kind.as_str() {
-            "Node" => Next::ask(State::AwaitPending, cached_pods()),
+            "Node" => Next::ask(Awaiting::Pending, cached_pods()),
             _ => Next::ask(
-                State::AwaitPod,
+                Awaiting::Pod,
                 ApiRequest::get_cached(&kinds::pod(), &target.namespace, &target.name),
             ),
         }
     }
 
-    fn step(&self, state: State, response: Response, now: Timestamp) -> Next<State> {
+    fn step(&self, state: Awaiting, response: Response, now: Timestamp) -> Next<Awaiting> {
         advance(state, response, now).unwrap_or_else(|status| Next::failed(status.message))
     }
 }
 
-fn advance(state: State, response: Response, now: Timestamp) -> Result<Next<State>, Status> {
+fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<Awaiting>, Status> {
     Ok(match state {
-        State::AwaitPending => {
+        Awaiting::Pending => {
             let pods = answers::list(response)?.items;
             super::keys::enqueue(pods.iter().filter(|p| waits_for_node(p)).map(Object::reference))
         }
-        State::AwaitPod => match answers::object(response)? {
+        Awaiting::Pod => match answers::object(response)? {
             Some(pod) if waits_for_node(&pod) => {
                 let everything = LabelSelector::everything();
                 let nodes = ApiRequest::list_cached(&kinds::node(), "", everything);
-                Next::ask(State::AwaitNodes(pod), nodes)
+                Next::ask(Awaiting::Nodes(pod), nodes)
             }
             _ => Next::done(),
         },
-        State::AwaitNodes(pod) => {
-            Next::ask(State::AwaitPods(pod, answers::list(response)?.items), cached_pods())
+        Awaiting::Nodes(pod) => {
+            Next::ask(Awaiting::Pods(pod, answers::list(response)?.items), cached_pods())
         }
-        State::AwaitPods(pod, nodes) => place(pod, &nodes, answers::list(response)?.items, now),
-        State::AwaitBinding(writes, pod) => bound(writes.answer(response, now), pod),
-        State::AwaitShown(pod, looks) => shown(pod, looks, response)?,
-        State::AwaitRefusal(writes) => writes.answer(response, now).or_done(State::AwaitRefusal),
+        Awaiting::Pods(pod, nodes) => place(pod, &nodes, answers::list(response)?.items, now),
+        Awaiting::Binding(writes, pod) => bound(writes.answer(response, now), pod),
+        Awaiting::Shown(pod, looks) => shown(pod, looks, response)?,
+        Awaiting::Refusal(writes) => writes.answer(response, now).or_done(Awaiting::Refusal),
     })
 }
 
@@ -125,14 +125,14 @@ fn freed_node(pod: &Object) -> Option<ObjectRef> {
     (!node.is_empty()).then(|| kinds::node().named("", node))
 }
 
-fn place(pod: Object, nodes: &[Object], others: Vec<Object>, now: Timestamp) -> Next<State> {
+fn place(pod: Object, nodes: &[Object], others: Vec<Object>, now: Timestamp) -> Next<Awaiting> {
     match fit::best_node(&pod, nodes, &others) {
         Ok(node) => bind(&pod, node, now),
         Err(why) => refuse(&pod, &why, now),
     }
 }
 
-fn bind(pod: &Object, node: &Object, _now: Timestamp) -> Next<State> {
+fn bind(pod: &Object, node: &Object, _now: Timestamp) -> Next<Awaiting> {
     let mut binding = Object::new("v1", "Binding", pod.namespace(), pod.name());
     binding.set("metadata.uid", pod.uid());
     binding.set("target", json!({"apiVersion": "v1", "kind": "Node", "name": node.name()}));
@@ -149,32 +149,32 @@ fn bind(pod: &Object, node: &Object, _now: Timestamp) -> Next<State> {
     bound(Writes::of([Act::needed(request).telling(report)]).begin(), pod.reference())
 }
 
-fn bound(progress: super::writes::Progress, pod: ObjectRef) -> Next<State> {
+fn bound(progress: super::writes::Progress, pod: ObjectRef) -> Next<Awaiting> {
     let shown = look(pod.clone(), 0);
-    progress.or_else(|writes| State::AwaitBinding(writes, pod), || shown)
+    progress.or_else(|writes| Awaiting::Binding(writes, pod), || shown)
 }
 
-fn look(pod: ObjectRef, looks: u8) -> Next<State> {
+fn look(pod: ObjectRef, looks: u8) -> Next<Awaiting> {
     let request = ApiRequest::get_cached(&kinds::pod(), &pod.namespace, &pod.name);
-    Next::ask(State::AwaitShown(pod, looks), request)
+    Next::ask(Awaiting::Shown(pod, looks), request)
 }
 
 /// The real scheduler assumes a binding before it is made; here the next pod waits until it is seen, a
 /// second at most.
-fn shown(pod: ObjectRef, looks: u8, response: Response) -> Result<Next<State>, Status> {
+fn shown(pod: ObjectRef, looks: u8, response: Response) -> Result<Next<Awaiting>, Status> {
     const LOOKS: u8 = 50;
     if response == Response::Woken {
         return Ok(look(pod, looks));
     }
     let behind = answers::object(response)?.is_some_and(|pod| waits_for_node(&pod));
     Ok(match behind && looks < LOOKS {
-        true => Next::Wait(State::AwaitShown(pod, looks + 1), Duration::from_millis(20)),
+        true => Next::Wait(Awaiting::Shown(pod, looks + 1), Duration::from_millis(20)),
         false => Next::done(),
     })
 }
 
 /// Tells why there is no node. The pod comes back when a node changes or a pod is gone.
-fn refuse(pod: &Object, why: &str, now: Timestamp) -> Next<State> {
+fn refuse(pod: &Object, why: &str, now: Timestamp) -> Next<Awaiting> {
     let known = pods::condition(pod, "PodScheduled")
         .is_some_and(|c| c["reason"] == "Unschedulable" && c["message"] == why);
     if known {
@@ -184,5 +184,5 @@ fn refuse(pod: &Object, why: &str, now: Timestamp) -> Next<State> {
     let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": [condition]}});
     let report = Report::warning(NAME, pod, "FailedScheduling", why);
     let writes = [Act::needed(pods::patch_status(pod, patch)), Act::tell(report, now)];
-    Writes::of(writes).begin().or_done(State::AwaitRefusal)
+    Writes::of(writes).begin().or_done(Awaiting::Refusal)
 }

@@ -29,29 +29,29 @@ pub struct Deployments;
 
 /// Where the reconciliation of a Deployment stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum Awaiting {
     /// A ReplicaSet that nobody controls.
-    AwaitOrphan,
+    Orphan,
     /// The Deployments that might adopt it.
-    AwaitAdopters(Object),
+    Adopters(Object),
     /// The Deployment.
-    AwaitDeployment,
+    Deployment,
     /// The ReplicaSets of its namespace.
-    AwaitReplicaSets(Object),
+    ReplicaSets(Object),
     /// ReplicaSets being adopted or let go.
-    AwaitAdoption(Writes),
+    Adoption(Writes),
     /// The ReplicaSet for the template being made or annotated, or the Deployment's revision noted.
-    AwaitPreparation(Box<Rollout>, Preparation),
+    Preparation(Box<Rollout>, Preparation),
     /// The ReplicaSet that has the name of the one to be made.
-    AwaitNamesake(Box<Rollout>),
+    Namesake(Box<Rollout>),
     /// ReplicaSets being scaled.
-    AwaitScaling(Box<Rollout>),
+    Scaling(Box<Rollout>),
     /// History being cut, the status being written.
-    AwaitStatus(Writes, Option<Duration>),
+    Status(Writes, Option<Duration>),
 }
 
 impl Reconciler for Deployments {
-    type State = State;
+    type State = Awaiting;
 
     fn name(&self) -> &str {
         NAME
@@ -73,43 +73,43 @@ impl Reconciler for Deployments {
         keys::of_owned(event, previous, &kinds::deployment())
     }
 
-    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<State> {
+    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         let read = |kind| ApiRequest::get_cached(&kind, &target.namespace, &target.name);
         match target.kind.as_str() {
-            "ReplicaSet" => Next::ask(State::AwaitOrphan, read(kinds::replica_set())),
-            _ => Next::ask(State::AwaitDeployment, read(kinds::deployment())),
+            "ReplicaSet" => Next::ask(Awaiting::Orphan, read(kinds::replica_set())),
+            _ => Next::ask(Awaiting::Deployment, read(kinds::deployment())),
         }
     }
 
-    fn step(&self, state: State, response: Response, now: Timestamp) -> Next<State> {
+    fn step(&self, state: Awaiting, response: Response, now: Timestamp) -> Next<Awaiting> {
         advance(state, response, now).unwrap_or_else(|status| Next::failed(status.message))
     }
 }
 
-fn advance(state: State, response: Response, now: Timestamp) -> Result<Next<State>, Status> {
+fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<Awaiting>, Status> {
     Ok(match state {
-        State::AwaitOrphan => {
-            keys::find_adopters(response, &kinds::deployment(), State::AwaitAdopters)?
+        Awaiting::Orphan => {
+            keys::find_adopters(response, &kinds::deployment(), Awaiting::Adopters)?
         }
-        State::AwaitAdopters(orphan) => keys::enqueue_adopters(&orphan, response)?,
-        State::AwaitDeployment => match answers::object(response)? {
+        Awaiting::Adopters(orphan) => keys::enqueue_adopters(&orphan, response)?,
+        Awaiting::Deployment => match answers::object(response)? {
             Some(deployment) => {
                 let sets = cached_sets(&deployment);
-                Next::ask(State::AwaitReplicaSets(deployment), sets)
+                Next::ask(Awaiting::ReplicaSets(deployment), sets)
             }
             None => Next::done(),
         },
-        State::AwaitReplicaSets(deployment) => {
+        Awaiting::ReplicaSets(deployment) => {
             compare(deployment, answers::list(response)?.items, now)
         }
-        State::AwaitAdoption(writes) => writes.answer(response, now).or_done(State::AwaitAdoption),
-        State::AwaitPreparation(rollout, step) => prepared(rollout, step, response, now)?,
-        State::AwaitNamesake(rollout) => namesake(rollout, answers::object(response)?, now),
-        State::AwaitScaling(mut rollout) => {
+        Awaiting::Adoption(writes) => writes.answer(response, now).or_done(Awaiting::Adoption),
+        Awaiting::Preparation(rollout, step) => prepared(rollout, step, response, now)?,
+        Awaiting::Namesake(rollout) => namesake(rollout, answers::object(response)?, now),
+        Awaiting::Scaling(mut rollout) => {
             rollout.scaled(answers::written(response)?);
             scale(rollout, now)
         }
-        State::AwaitStatus(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Status(writes, again) => finish(writes.answer(response, now), again),
     })
 }
 
@@ -118,18 +118,18 @@ fn cached_sets(deployment: &Object) -> ApiRequest {
     ApiRequest::list_cached(&kinds::replica_set(), deployment.namespace(), everything)
 }
 
-fn compare(deployment: Object, candidates: Vec<Object>, now: Timestamp) -> Next<State> {
+fn compare(deployment: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaiting> {
     let claim = Claim::new(&deployment, &claim::selector(&deployment), candidates);
     let changes = claim.acts(&deployment);
     match changes.is_empty() {
         true => prepare(Box::new(Rollout::new(deployment, claim.mine)), now),
-        false => Writes::of(changes).begin().or_done(State::AwaitAdoption),
+        false => Writes::of(changes).begin().or_done(Awaiting::Adoption),
     }
 }
 
-fn prepare(rollout: Box<Rollout>, now: Timestamp) -> Next<State> {
+fn prepare(rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
     match rollout.preparation(now) {
-        Some((step, request)) => Next::ask(State::AwaitPreparation(rollout, step), request),
+        Some((step, request)) => Next::ask(Awaiting::Preparation(rollout, step), request),
         None => plan(rollout, now),
     }
 }
@@ -139,7 +139,7 @@ fn prepared(
     step: Preparation,
     response: Response,
     now: Timestamp,
-) -> Result<Next<State>, Status> {
+) -> Result<Next<Awaiting>, Status> {
     match answers::written(response) {
         Ok(object) => {
             rollout.prepared(step, object);
@@ -148,7 +148,7 @@ fn prepared(
         Err(status) if step == Preparation::Create && status.is_already_exists() => {
             let set = rollout.new_set_to_make();
             let request = ApiRequest::get(&set.gvk(), set.namespace(), set.name());
-            Ok(Next::ask(State::AwaitNamesake(rollout), request))
+            Ok(Next::ask(Awaiting::Namesake(rollout), request))
         }
         Err(status) if step == Preparation::Create => Ok(creation_failed(&rollout, status, now)),
         Err(status) => Err(status),
@@ -157,7 +157,7 @@ fn prepared(
 
 /// The name is taken: by our own ReplicaSet, which the cache did not show yet, or by another, in which
 /// case the hash gets a salt.
-fn namesake(mut rollout: Box<Rollout>, found: Option<Object>, now: Timestamp) -> Next<State> {
+fn namesake(mut rollout: Box<Rollout>, found: Option<Object>, now: Timestamp) -> Next<Awaiting> {
     match found {
         Some(set) if rollout.is_new_set(&set) => {
             rollout.sets.push(set);
@@ -171,7 +171,7 @@ fn namesake(mut rollout: Box<Rollout>, found: Option<Object>, now: Timestamp) ->
     }
 }
 
-fn creation_failed(rollout: &Rollout, status: Status, now: Timestamp) -> Next<State> {
+fn creation_failed(rollout: &Rollout, status: Status, now: Timestamp) -> Next<Awaiting> {
     let message = format!("Failed to create new replica set: {}", status.message);
     let report = Report::warning(NAME, &rollout.deployment, "ReplicaSetCreateError", message);
     let changed = rollout.status_after_failure(&status, now);
@@ -181,21 +181,21 @@ fn creation_failed(rollout: &Rollout, status: Status, now: Timestamp) -> Next<St
     finish(writes.begin(), None)
 }
 
-fn plan(mut rollout: Box<Rollout>, now: Timestamp) -> Next<State> {
+fn plan(mut rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
     rollout.plan();
     scale(rollout, now)
 }
 
-fn scale(rollout: Box<Rollout>, now: Timestamp) -> Next<State> {
+fn scale(rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
     match rollout.next_scaling() {
-        Some(request) => Next::Ask(State::AwaitScaling(rollout), Request::Api(request)),
+        Some(request) => Next::Ask(Awaiting::Scaling(rollout), Request::Api(request)),
         None => finish(rollout.conclusion(now).begin(), rollout.next_look(now)),
     }
 }
 
-fn finish(progress: super::writes::Progress, again: Option<Duration>) -> Next<State> {
+fn finish(progress: super::writes::Progress, again: Option<Duration>) -> Next<Awaiting> {
     progress.or_else(
-        |writes| State::AwaitStatus(writes, again),
+        |writes| Awaiting::Status(writes, again),
         || match again {
             Some(after) => Next::again_after(after),
             None => Next::done(),

@@ -52,37 +52,37 @@ pub struct Kubelet {
 
 /// Where the work on a pod, or on the node, stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum Awaiting {
     /// The pod to be run.
-    AwaitPod,
+    Pod,
     /// Its status being written, before the work goes on.
-    AwaitStatus,
+    Status,
     /// The next of its images, and the digests of those that are there.
-    AwaitImage(Object, Vec<String>),
+    Image(Object, Vec<String>),
     /// The start of its containers.
-    AwaitStart(Object, Vec<String>),
+    Start(Object, Vec<String>),
     /// That it runs being told.
-    AwaitRunning(Writes, ObjectRef),
+    Running(Writes, ObjectRef),
     /// The failure of a pull being told.
-    AwaitPullError(Writes, PullFailure),
+    PullError(Writes, PullFailure),
     /// The moment between a failed pull and the wait before the next.
-    AwaitBackOff(PullFailure),
+    BackOff(PullFailure),
     /// The wait being told.
-    AwaitBackOffTold(Writes, PullFailure),
+    BackOffTold(Writes, PullFailure),
     /// The next thing to happen to its containers.
-    AwaitChange(ObjectRef),
+    Change(ObjectRef),
     /// The pod to be stopped.
-    AwaitDoomed,
+    Doomed,
     /// The end of its containers.
-    AwaitStop(Object),
+    Stop(Object),
     /// The removal of the pod.
-    AwaitRemoval,
+    Removal,
     /// The node's own object.
-    AwaitNode,
+    Node,
     /// The node's lease.
-    AwaitLease(Object),
+    Lease(Object),
     /// The node's status and lease being written.
-    AwaitHeartbeat(Writes),
+    Heartbeat(Writes),
 }
 
 impl Kubelet {
@@ -107,7 +107,7 @@ impl Kubelet {
 }
 
 impl Reconciler for Kubelet {
-    type State = State;
+    type State = Awaiting;
 
     fn name(&self) -> &str {
         &self.name
@@ -157,16 +157,16 @@ impl Reconciler for Kubelet {
         }
     }
 
-    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<State> {
+    fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         let read = |kind| ApiRequest::get_cached(&kind, &target.namespace, &target.name);
         match target.kind.as_str() {
-            "Node" => Next::ask(State::AwaitNode, read(kinds::node())),
-            "Pod" => Next::ask(State::AwaitDoomed, read(kinds::pod())),
-            _ => Next::ask(State::AwaitPod, read(kinds::pod())),
+            "Node" => Next::ask(Awaiting::Node, read(kinds::node())),
+            "Pod" => Next::ask(Awaiting::Doomed, read(kinds::pod())),
+            _ => Next::ask(Awaiting::Pod, read(kinds::pod())),
         }
     }
 
-    fn step(&self, state: State, response: Response, now: Timestamp) -> Next<State> {
+    fn step(&self, state: Awaiting, response: Response, now: Timestamp) -> Next<Awaiting> {
         self.advance(state, response, now).unwrap_or_else(|status| match status.is_not_found() {
             true => Next::done(),
             false => again_soon(&status),
@@ -180,7 +180,7 @@ fn container_key(pod: &Object) -> ObjectRef {
 }
 
 /// Refusals of the API are not failures of a pull: they do not lengthen its backoff.
-fn again_soon(status: &Status) -> Next<State> {
+fn again_soon(status: &Status) -> Next<Awaiting> {
     Next::Done(Outcome {
         requeue: Requeue::After { after: Duration::from_secs(1), jitter_percent: 0 },
         message: status.message.clone(),
@@ -191,56 +191,56 @@ fn again_soon(status: &Status) -> Next<State> {
 impl Kubelet {
     fn advance(
         &self,
-        state: State,
+        state: Awaiting,
         response: Response,
         now: Timestamp,
-    ) -> Result<Next<State>, Status> {
+    ) -> Result<Next<Awaiting>, Status> {
         Ok(match state {
-            State::AwaitPod | State::AwaitStatus => match answers::object(response)? {
+            Awaiting::Pod | Awaiting::Status => match answers::object(response)? {
                 Some(pod) => self.go_on(pod, now),
                 None => Next::done(),
             },
-            State::AwaitChange(pod) => Next::ask(State::AwaitPod, cached_pod(&pod)),
-            State::AwaitImage(pod, digests) => self.pulled(pod, digests, response, now),
-            State::AwaitStart(pod, digests) => self.started(&pod, &digests, now),
-            State::AwaitRunning(writes, pod) => running(writes.answer(response, now), pod),
-            State::AwaitPullError(writes, failure) => {
+            Awaiting::Change(pod) => Next::ask(Awaiting::Pod, cached_pod(&pod)),
+            Awaiting::Image(pod, digests) => self.pulled(pod, digests, response, now),
+            Awaiting::Start(pod, digests) => self.started(&pod, &digests, now),
+            Awaiting::Running(writes, pod) => running(writes.answer(response, now), pod),
+            Awaiting::PullError(writes, failure) => {
                 pull_error_told(writes.answer(response, now), failure)
             }
-            State::AwaitBackOff(failure) => self.tell_back_off(failure, now),
-            State::AwaitBackOffTold(writes, failure) => {
+            Awaiting::BackOff(failure) => self.tell_back_off(failure, now),
+            Awaiting::BackOffTold(writes, failure) => {
                 back_off_told(writes.answer(response, now), failure)
             }
-            State::AwaitDoomed => self.stop(answers::object(response)?, now),
-            State::AwaitStop(pod) => Next::ask(State::AwaitRemoval, removal(&pod)),
-            State::AwaitRemoval => {
+            Awaiting::Doomed => self.stop(answers::object(response)?, now),
+            Awaiting::Stop(pod) => Next::ask(Awaiting::Removal, removal(&pod)),
+            Awaiting::Removal => {
                 answers::written(response)?;
                 Next::done()
             }
-            State::AwaitNode => match answers::object(response)? {
+            Awaiting::Node => match answers::object(response)? {
                 Some(node) => {
                     let lease = ApiRequest::get_cached(&kinds::lease(), node::LEASES, &self.node);
-                    Next::ask(State::AwaitLease(node), lease)
+                    Next::ask(Awaiting::Lease(node), lease)
                 }
                 None => Next::done(),
             },
-            State::AwaitLease(node) => {
+            Awaiting::Lease(node) => {
                 node::heartbeat(&node, answers::object(response)?.as_ref(), now)
             }
-            State::AwaitHeartbeat(writes) => {
-                writes.answer(response, now).or_done(State::AwaitHeartbeat)
+            Awaiting::Heartbeat(writes) => {
+                writes.answer(response, now).or_done(Awaiting::Heartbeat)
             }
         })
     }
 
     /// Does what comes next for a pod.
-    fn go_on(&self, pod: Object, now: Timestamp) -> Next<State> {
+    fn go_on(&self, pod: Object, now: Timestamp) -> Next<Awaiting> {
         if !self.is_mine(&pod) {
             return Next::done();
         }
         match plan::next(&pod, now) {
             Plan::Rest => Next::done(),
-            Plan::Wait(until) => Next::Wait(State::AwaitChange(pod.reference()), until.since(now)),
+            Plan::Wait(until) => Next::Wait(Awaiting::Change(pod.reference()), until.since(now)),
             Plan::Do(Step::Admit) => tell(&pod, container::admitted(&pod, now)),
             Plan::Do(Step::Ready) => tell(&pod, container::ready(&pod, now)),
             Plan::Do(Step::Exit) => tell(&pod, container::exited(&pod, now)),
@@ -248,13 +248,13 @@ impl Kubelet {
         }
     }
 
-    fn pull(&self, pod: Object, digests: Vec<String>) -> Next<State> {
+    fn pull(&self, pod: Object, digests: Vec<String>) -> Next<Awaiting> {
         match plan::images(&pod).get(digests.len()) {
             Some(image) => {
                 let request = Request::Pull { image: (*image).to_owned() };
-                Next::ask(State::AwaitImage(pod, digests), request)
+                Next::ask(Awaiting::Image(pod, digests), request)
             }
-            None => Next::Wait(State::AwaitStart(pod, digests), self.starts_in),
+            None => Next::Wait(Awaiting::Start(pod, digests), self.starts_in),
         }
     }
 
@@ -264,7 +264,7 @@ impl Kubelet {
         mut digests: Vec<String>,
         response: Response,
         now: Timestamp,
-    ) -> Next<State> {
+    ) -> Next<Awaiting> {
         let Response::Pulled(pulled) = response else {
             unreachable!("a pull is answered with an image, not with {response:?}")
         };
@@ -278,7 +278,7 @@ impl Kubelet {
         }
     }
 
-    fn started(&self, pod: &Object, digests: &[String], now: Timestamp) -> Next<State> {
+    fn started(&self, pod: &Object, digests: &[String], now: Timestamp) -> Next<Awaiting> {
         let mut writes =
             Writes::of([Act::needed(container::patch(pod, container::running(pod, digests, now)))]);
         for (i, image) in plan::images(pod).into_iter().enumerate() {
@@ -294,7 +294,7 @@ impl Kubelet {
     }
 
     /// The first failure is told; further ones find it told already and only wait longer.
-    fn pull_failed(&self, failure: PullFailure, now: Timestamp) -> Next<State> {
+    fn pull_failed(&self, failure: PullFailure, now: Timestamp) -> Next<Awaiting> {
         if failure.is_backing_off() {
             return failure.wait();
         }
@@ -303,7 +303,7 @@ impl Kubelet {
         pull_error_told(failure.tell(failure.reason(), failure.told(), reports, now), failure)
     }
 
-    fn tell_back_off(&self, failure: PullFailure, now: Timestamp) -> Next<State> {
+    fn tell_back_off(&self, failure: PullFailure, now: Timestamp) -> Next<Awaiting> {
         let message = format!("Back-off pulling image {:?}", failure.image());
         let reports = [
             self.complaint(&failure, "BackOff", message.clone()).as_normal(),
@@ -320,7 +320,7 @@ impl Kubelet {
     }
 
     /// Stops the containers of a pod that is being deleted, and then removes it.
-    fn stop(&self, pod: Option<Object>, _now: Timestamp) -> Next<State> {
+    fn stop(&self, pod: Option<Object>, _now: Timestamp) -> Next<Awaiting> {
         let Some(pod) = pod.filter(|pod| pod.is_deleting() && self.is_mine(pod)) else {
             return Next::done();
         };
@@ -329,7 +329,7 @@ impl Kubelet {
             true => Duration::ZERO,
             false => self.stops_in.min(Duration::from_secs(grace)),
         };
-        Next::Wait(State::AwaitStop(pod), stops_in)
+        Next::Wait(Awaiting::Stop(pod), stops_in)
     }
 }
 
@@ -337,8 +337,8 @@ fn cached_pod(pod: &ObjectRef) -> ApiRequest {
     ApiRequest::get_cached(&kinds::pod(), &pod.namespace, &pod.name)
 }
 
-fn tell(pod: &Object, status: Value) -> Next<State> {
-    Next::ask(State::AwaitStatus, container::patch(pod, status))
+fn tell(pod: &Object, status: Value) -> Next<Awaiting> {
+    Next::ask(Awaiting::Status, container::patch(pod, status))
 }
 
 fn removal(pod: &Object) -> ApiRequest {
@@ -350,19 +350,19 @@ fn removal(pod: &Object) -> ApiRequest {
     ApiRequest::delete(&kinds::pod(), pod.namespace(), pod.name(), options)
 }
 
-fn running(progress: Progress, pod: ObjectRef) -> Next<State> {
-    let look_again = Next::Wait(State::AwaitChange(pod.clone()), Duration::ZERO);
-    progress.or_else(|writes| State::AwaitRunning(writes, pod), || look_again)
+fn running(progress: Progress, pod: ObjectRef) -> Next<Awaiting> {
+    let look_again = Next::Wait(Awaiting::Change(pod.clone()), Duration::ZERO);
+    progress.or_else(|writes| Awaiting::Running(writes, pod), || look_again)
 }
 
-fn pull_error_told(progress: Progress, failure: PullFailure) -> Next<State> {
+fn pull_error_told(progress: Progress, failure: PullFailure) -> Next<Awaiting> {
     /// For how long `kubectl get pods` shows the error before it shows the wait.
     const SHOWN: Duration = Duration::from_secs(2);
-    let pause = Next::Wait(State::AwaitBackOff(failure.clone()), SHOWN);
-    progress.or_else(|writes| State::AwaitPullError(writes, failure), || pause)
+    let pause = Next::Wait(Awaiting::BackOff(failure.clone()), SHOWN);
+    progress.or_else(|writes| Awaiting::PullError(writes, failure), || pause)
 }
 
-fn back_off_told(progress: Progress, failure: PullFailure) -> Next<State> {
+fn back_off_told(progress: Progress, failure: PullFailure) -> Next<Awaiting> {
     let wait = failure.wait();
-    progress.or_else(|writes| State::AwaitBackOffTold(writes, failure), || wait)
+    progress.or_else(|writes| Awaiting::BackOffTold(writes, failure), || wait)
 }

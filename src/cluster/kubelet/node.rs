@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{State, container};
+use super::{Awaiting, container};
 use crate::api::{ApiRequest, Patch, WriteOptions};
 use crate::cluster::writes::{Act, Writes};
 use crate::cluster::{callers, kinds, pods};
@@ -30,7 +30,7 @@ pub fn registration(node: &str) -> Object {
 }
 
 /// Tells that the node is ready and that its lease is being renewed, where that is news.
-pub(super) fn heartbeat(node: &Object, lease: Option<&Object>, now: Timestamp) -> Next<State> {
+pub(super) fn heartbeat(node: &Object, lease: Option<&Object>, now: Timestamp) -> Next<Awaiting> {
     let is_ready = pods::condition(node, "Ready").is_some_and(|c| c["status"] == "True");
     let is_renewed = lease.is_some_and(|lease| lease.get("spec.renewTime").is_none());
     let patch = json!({"metadata": {"uid": node.uid()}, "status": status(node, now)});
@@ -38,7 +38,7 @@ pub(super) fn heartbeat(node: &Object, lease: Option<&Object>, now: Timestamp) -
     if !is_ready {
         writes.push(Act::needed(pods::patch_status(node, patch)));
     }
-    writes.begin().or_done(State::AwaitHeartbeat)
+    writes.begin().or_done(Awaiting::Heartbeat)
 }
 
 /// The last heartbeat of a node whose kubelet fails at an instant.

@@ -1,6 +1,6 @@
 //! Images that cannot be pulled.
 
-use super::{State, container, plan};
+use super::{Awaiting, container, plan};
 use crate::api::PullError;
 use crate::cluster::report::Report;
 use crate::cluster::writes::{Act, Progress, Writes};
@@ -60,7 +60,7 @@ impl PullFailure {
     }
 
     /// The key comes back after the backoff.
-    pub(super) fn wait(&self) -> Next<State> {
+    pub(super) fn wait(&self) -> Next<Awaiting> {
         Next::failed(self.told())
     }
 }
