@@ -1,6 +1,6 @@
 //! Update: the new state of an object that is there.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
 use crate::api::{Body, Status, Subresource, WriteOptions};
@@ -109,18 +109,33 @@ impl Write<'_> {
         match &self.subresource {
             None if self.resource.status => keep(new, "status"),
             Some(Subresource::Status) => {
-                let status = new.get("status").cloned();
-                let managed = new["metadata"].get("managedFields").cloned();
+                let (status, metadata) = (new.get("status").cloned(), new["metadata"].take());
                 *new = old.clone();
-                if let Some(managed) = managed {
-                    metadata_mut(new).insert("managedFields".into(), managed);
-                }
+                self.metadata_with_status(metadata, metadata_mut(new));
                 match status {
                     Some(status) => new["status"] = status,
                     None => keep(new, "status"),
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Built-in kinds take metadata along with a status (but the labels of Deployments): that is how a
+    /// Deployment gets its revision. Custom resources do not.
+    fn metadata_with_status(&self, mut given: Value, metadata: &mut Map<String, Value>) {
+        if self.resource.custom.is_some() {
+            if let Some(managed) = given.get_mut("managedFields").map(Value::take) {
+                metadata.insert("managedFields".into(), managed);
+            }
+            return;
+        }
+        let Value::Object(given) = given else { return };
+        let labels = metadata.remove("labels");
+        *metadata = given;
+        if self.resource.is("apps", "Deployment") {
+            metadata.remove("labels");
+            metadata.extend(labels.map(|labels| ("labels".to_owned(), labels)));
         }
     }
 
