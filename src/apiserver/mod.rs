@@ -22,10 +22,12 @@
 mod audit;
 mod bootstrap;
 mod custom;
+mod golang;
 mod history;
 pub mod managed;
 mod names;
 mod paging;
+pub mod patch;
 mod read;
 mod refusal;
 mod resource;

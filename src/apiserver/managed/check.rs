@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::set::{FieldSet, readable};
 use super::shape::{Fields, Shape, entries, item_element, items};
+use crate::apiserver::golang::{plain, type_of};
 use crate::apiserver::schema::{ListMerge, ListType, Type};
 
 /// Checks that a value has the shape of its type.
@@ -42,7 +43,7 @@ fn check_value(ty: &Type, value: &Value, path: &str, problems: &mut Vec<String>)
         (Type::List(_), other) => refuse(format!("expected list, got {}", boxed(other))),
         (Type::Any | Type::Raw, _) => {}
         (Type::Int32 | Type::Int64 | Type::Number, other) if !other.is_number() => {
-            refuse(format!("expected numeric (int or float), got {}", go_type(other)))
+            refuse(format!("expected numeric (int or float), got {}", type_of(other)))
         }
         (Type::String(_) | Type::Bytes, other) if !other.is_string() => {
             refuse(format!("expected string, got {}", go_literal(other)))
@@ -134,7 +135,7 @@ fn item_set(list: &ListType, value: &Value) -> FieldSet {
 
 /// A value as Go's `%v` prints the pointer that wraps it.
 fn boxed(value: &Value) -> String {
-    format!("&{{{}}}", go_plain(value))
+    format!("&{{{}}}", plain(value))
 }
 
 /// A value as Go's `%#v` prints the pointer that wraps it.
@@ -145,32 +146,4 @@ fn go_literal(value: &Value) -> String {
         scalar => scalar.to_string(),
     };
     format!("&value.valueUnstructured{{Value:{inner}}}")
-}
-
-fn go_plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(go_plain).collect::<Vec<_>>().join(" "))
-        }
-        Value::Object(fields) => {
-            let parts: Vec<_> =
-                fields.iter().map(|(k, v)| format!("{k}:{}", go_plain(v))).collect();
-            format!("map[{}]", parts.join(" "))
-        }
-        Value::Null => "<nil>".into(),
-        other => other.to_string(),
-    }
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
 }
