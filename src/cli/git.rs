@@ -204,7 +204,10 @@ impl Replay {
                 let text = unified_diff(&diff(&from, &to), format);
                 Ok(json!({"text": String::from_utf8_lossy(&text)}))
             }
-            "blame" => Err(Mistake("blame".into())),
+            "blame" => {
+                let lines = repository.blame("HEAD", step.path.as_deref().unwrap_or_default())?;
+                Ok(ids(lines.into_iter().map(|line| line.commit).collect()))
+            }
             _ => {
                 let (a, b) = (self.resolve(&step.a)?, self.resolve(&step.b)?);
                 let mut bases = repository.merge_bases(a, b);

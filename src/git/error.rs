@@ -35,6 +35,16 @@ pub enum GitError {
         /// The path.
         path: String,
     },
+    /// A line that a file does not have.
+    #[error("file {path} has only {lines} lines, not {line}")]
+    NoSuchLine {
+        /// The file.
+        path: String,
+        /// The line asked for, from 1.
+        line: usize,
+        /// How many there are.
+        lines: usize,
+    },
     /// HEAD's branch has no commit yet.
     #[error("your current branch '{0}' does not have any commits yet")]
     Unborn(String),

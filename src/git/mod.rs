@@ -3,6 +3,7 @@
 //! A [`Repository`] is a value: cloning it is cheap, nothing it does touches a disk, and the ids it
 //! gives are the ones that Git would give.
 
+mod blame;
 mod change;
 mod commit;
 pub mod disk;
@@ -12,6 +13,7 @@ mod ignore;
 mod merge;
 mod objects;
 mod refs;
+mod rename;
 mod repository;
 mod revision;
 mod semver;
@@ -21,6 +23,7 @@ mod tree;
 mod walk;
 mod worktree;
 
+pub use blame::BlameLine;
 pub use change::{ChangeKind, TreeChange, diff};
 pub use commit::{Commit, ObjectKind, Tag, clean_message};
 pub use error::GitError;

@@ -106,7 +106,7 @@ impl Repository {
         seen
     }
 
-    fn date(&self, id: ObjectId) -> u64 {
+    pub(super) fn date(&self, id: ObjectId) -> u64 {
         self.objects.commit(id).map_or(0, |commit| commit.committer.when.as_secs())
     }
 

@@ -34,8 +34,7 @@ impl Repository {
 
 /// The first line that is not blank, which is how reverts and picks name a commit.
 pub(super) fn first_line(commit: &Commit) -> &str {
-    let text = commit.message.trim_start_matches(['\n', '\r', '\t', ' ']);
-    text.lines().next().unwrap_or_default()
+    commit.message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
 }
 
 /// What `git revert` says.

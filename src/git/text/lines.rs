@@ -76,6 +76,32 @@ pub fn is_binary(content: &[u8]) -> bool {
     content[..content.len().min(8000)].contains(&0)
 }
 
+/// The runs of lines that both texts have, each with its place in the old, its place in the new, and
+/// its length. Equal ends are set aside in blocks first, as Git does where no context is shown.
+pub(in crate::git) fn common_lines(old: &[u8], new: &[u8]) -> Vec<(usize, usize, usize)> {
+    let tail = equal_tail(old, new);
+    let (head, other) = (&old[..old.len() - tail], &new[..new.len() - tail]);
+    let diff = LineDiff::new(head, other, Algorithm::Myers { indent: true });
+    let mut common = Vec::new();
+    let mut at = (0, 0);
+    for edit in diff.edits {
+        common.push((at.0, at.1, edit.new.start - at.1));
+        at = (edit.old.end, edit.new.end);
+    }
+    let tail_lines = split(&new[new.len() - tail..]).len();
+    common.push((at.0, at.1, diff.new.len() - at.1 + tail_lines));
+    common
+}
+
+/// The length of the equal ends in whole blocks, less the line that a block begins within.
+fn equal_tail(old: &[u8], new: &[u8]) -> usize {
+    const BLOCK: usize = 1024;
+    let blocks = old.rchunks_exact(BLOCK).zip(new.rchunks_exact(BLOCK));
+    let tail = blocks.take_while(|(old, new)| old == new).count() * BLOCK;
+    let first_end = old[old.len() - tail..].iter().position(|byte| *byte == b'\n');
+    tail - first_end.map_or(tail, |end| end + 1)
+}
+
 /// Pairs up the runs of changed lines.
 fn edits(old: &[bool], new: &[bool]) -> Vec<Edit> {
     let mut edits = Vec::new();

@@ -12,6 +12,7 @@ mod myers;
 mod slide;
 mod unified;
 
+pub(super) use lines::common_lines;
 pub use lines::is_binary;
 pub use merge::{Favor, Labels, MergedText, merge_text};
 pub(super) use unified::patch_text;
