@@ -47,7 +47,8 @@ pub(super) struct Task {
     pub(super) key: ObjectRef,
     pub(super) state: State,
     pub(super) activity: Activity,
-    pub(super) awaits: Await,
+    /// The request under way; `None` during a pause.
+    pub(super) request: Option<Request>,
     /// When the answer comes, or the pause ends.
     pub(super) due: Timestamp,
     /// What a fault has decided of the request already.
@@ -61,15 +62,6 @@ pub(super) enum Fate {
     Late,
     /// The client gives up.
     TimedOut,
-}
-
-/// What a task waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Await {
-    /// The answer to a request.
-    Answer(Request),
-    /// The end of a pause.
-    Pause,
 }
 
 /// What an actor can do now.

@@ -1,6 +1,6 @@
 //! What answers a controller's requests: the API server, its own cache, Git, the registry.
 
-use super::actor::{Await, Informer, Task};
+use super::actor::{Informer, Task};
 use super::choice::Choice;
 use super::schedule::News;
 use super::world::{Author, Inner};
@@ -20,7 +20,7 @@ impl Inner {
         task: &Task,
         choice: &mut dyn Choice,
     ) -> Response {
-        let Await::Answer(request) = &task.awaits else { return Response::Woken };
+        let Some(request) = &task.request else { return Response::Woken };
         match request {
             Request::Api(request) => {
                 let caller = self.actors[index].caller.clone();

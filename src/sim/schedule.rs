@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::actor::{Actor, Await, Task, Turn};
+use super::actor::{Actor, Task, Turn};
 use super::choice::Choice;
 use super::strike::{FOR_EVER, Verdict};
 use super::world::{Author, Inner, World};
@@ -186,9 +186,9 @@ impl Inner {
     /// A task goes on: its request is answered, or its pause is over.
     fn advance(&mut self, index: usize, task: usize, choice: &mut dyn Choice) {
         let mut task = self.actor_mut(index).tasks.remove(task);
-        let answered = match &task.awaits {
-            Await::Pause => Some(Response::Woken),
-            Await::Answer(request) => match self.verdict(index, &task, request, choice) {
+        let answered = match &task.request {
+            None => Some(Response::Woken),
+            Some(request) => match self.verdict(index, &task, request, choice) {
                 Verdict::Pass => Some(self.answer(index, &task, choice)),
                 Verdict::Refused(response) => Some(response),
                 Verdict::Lost(response) => {
@@ -210,7 +210,7 @@ impl Inner {
             },
         };
         let Some(response) = answered else { return };
-        if let Await::Answer(request) = &task.awaits {
+        if let Some(request) = &task.request {
             self.tell_fetch(index, request, &response);
         }
         let actor = &self.actors[index];
@@ -245,18 +245,18 @@ impl Inner {
         next: Next<super::State>,
         choice: &mut dyn Choice,
     ) {
-        let (state, awaits, span) = match next {
+        let (state, request, span) = match next {
             Next::Done(outcome) => return self.finish(index, key, before, outcome, choice),
             Next::Ask(state, request) => {
                 let span = self.time_of(index, &request, choice);
-                (state, Await::Answer(request), span)
+                (state, Some(request), span)
             }
-            Next::Wait(state, span) => (state, Await::Pause, span),
+            Next::Wait(state, span) => (state, None, span),
         };
         let activity = self.actors[index].controller.describe(&state);
         self.note_phase(index, &key, before.as_ref(), &activity);
         let due = self.now + span;
-        let task = Task { key, state, activity, awaits, due, fate: None };
+        let task = Task { key, state, activity, request, due, fate: None };
         self.actor_mut(index).tasks.push(task);
     }
 
@@ -285,7 +285,7 @@ impl Inner {
     ) {
         let now = self.now;
         let actor = self.actor_mut(index);
-        let failed = matches!(outcome.requeue, Requeue::Failed(_));
+        let failed = outcome.failed || matches!(outcome.requeue, Requeue::Failed(_));
         let next = requeue(actor, &key, &outcome.requeue, now, choice);
         for key in outcome.enqueue {
             actor.queue.add(key);
