@@ -346,3 +346,40 @@ fn requests_that_are_no_api_requests_are_answered_from_the_registry() {
     let image = Request::Pull { image: "nginx".into() };
     assert!(image.as_api().is_none());
 }
+
+fn hello(replicas: u64) -> Object {
+    Object::from_value(serde_json::json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "hello", "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "hello"}},
+            "template": {
+                "metadata": {"labels": {"app": "hello"}},
+                "spec": {"containers": [{"name": "app", "image": "nginx:1.27"}]},
+            },
+        },
+    }))
+    .unwrap()
+}
+
+fn running(world: &World) -> usize {
+    let pods = world.server().objects_of("", "Pod");
+    pods.filter(|pod| pod.text("status.phase") == "Running" && !pod.is_deleting()).count()
+}
+
+#[test]
+fn a_deployment_becomes_running_pods() {
+    for seed in 0..5 {
+        let mut world =
+            World::builder().seed(seed).controllers(Controllers::Cluster).nodes(2).build();
+        world.request(&alice(), ApiRequest::create(hello(3), WriteOptions::default())).unwrap();
+        settle(&mut world);
+        assert_eq!(running(&world), 3, "seed {seed}");
+        let told = world.trace().events();
+        let came_up =
+            told.filter(|e| matches!(&e.what, What::Workload { state, .. } if state == "Running"));
+        assert_eq!(came_up.count(), 3);
+    }
+}

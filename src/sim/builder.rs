@@ -8,8 +8,10 @@ use super::latency::Latency;
 use super::registry::{InvalidImageName, Registry};
 use super::world::{Inner, World};
 use crate::apiserver::Server;
+use crate::cluster;
 use crate::git::Repository;
 use crate::time::Timestamp;
+use crate::trace::Role;
 
 /// Says how a world begins; [`World::builder`] makes one.
 ///
@@ -143,6 +145,12 @@ impl WorldBuilder {
         inner.registry = self.registry;
         inner.latency = self.latency;
         let mut world = World { inner: Arc::new(inner), choices: self.choices };
+        if self.controllers != Controllers::None {
+            for controller in cluster::control_plane() {
+                world.add(Arc::new(controller), Role::ControlPlane, "");
+            }
+        }
+        self.nodes.iter().for_each(|node| world.add_node(node));
         for (url, repository) in self.repositories {
             world.add_repository(&url, repository);
         }

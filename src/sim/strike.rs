@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::actor::{Actor, Fate, Informer};
 use super::agenda::Item;
-use super::choice::Choice;
+use super::choice::{Choice, Choices};
 use super::fault::{Fault, FaultAction, FaultPlan, Trigger, words};
 use super::schedule::Moved;
-use super::world::{Inner, World};
+use super::world::{Author, Inner, World};
 use crate::api::{
     FetchError, FetchErrorKind, PullError, Reason, Request, ResourceVersion, Response, Status,
     StatusDetails,
 };
+use crate::cluster;
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Role, What};
 
@@ -106,7 +107,13 @@ impl Inner {
                 return;
             }
             FaultAction::NodeDown { node } => {
+                self.end_heartbeat(node);
                 self.each_actor(|actor| actor.node == *node, |actor| actor.crash(until));
+            }
+            FaultAction::Partition { actor } => {
+                let found = self.actors.iter().find(|a| a.name.as_ref() == actor);
+                let node = found.map(|actor| actor.node.clone()).unwrap_or_default();
+                self.end_heartbeat(&node);
             }
             FaultAction::Rewind { actor, versions } => {
                 let back = ResourceVersion(self.server.version().0.saturating_sub(*versions));
@@ -262,6 +269,18 @@ impl Inner {
             if is(&self.actors[index]) {
                 change(self.actor_mut(index));
             }
+        }
+    }
+
+    /// The last that is heard of a node's kubelet.
+    fn end_heartbeat(&mut self, node: &str) {
+        let Some(kubelet) = self.actors.iter().find(|actor| actor.node == node).cloned() else {
+            return;
+        };
+        if !node.is_empty() {
+            let who = Author { actor: &kubelet.name, role: kubelet.role, revision: "" };
+            let request = cluster::last_heartbeat(node, self.now);
+            let _no_lease_yet = self.write(&who, &kubelet.caller, request, &mut Choices::first());
         }
     }
 

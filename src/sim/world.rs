@@ -8,15 +8,16 @@ use rpds::{RedBlackTreeMapSync, VectorSync};
 use super::actor::{Actor, Informer, RequestCounts};
 use super::agenda::Agenda;
 use super::choice::Choices;
-use super::controller::Controller;
+use super::controller;
 use super::latency::Latency;
 use super::observe::Listener;
 use super::pipeline::{Credential, Pipeline, Run};
 use super::registry::Registry;
 
 use super::strike::Faults;
-use crate::api::{ApiRequest, ApiResponse, Caller, Status};
+use crate::api::{ApiRequest, ApiResponse, Caller, Status, WriteOptions};
 use crate::apiserver::Server;
+use crate::cluster::{self, Kubelet};
 use crate::git::Repository;
 use crate::reconciler::Reconciler;
 use crate::source::Artifacts;
@@ -149,12 +150,26 @@ impl World {
         self.add(Arc::new(reconciler), Role::Guest, "");
     }
 
+    /// Adds a node, with its kubelet. A node of that name that is there already is taken over.
+    pub fn add_node(&mut self, name: &str) {
+        let kubelet = Kubelet::new(name);
+        let request = ApiRequest::create(cluster::registration(name), WriteOptions::default());
+        let inner = self.inner_mut();
+        let _taken_over = inner.server.handle(inner.now, &kubelet.caller(), request);
+        self.add(Arc::new(kubelet), Role::ControlPlane, name);
+    }
+
     /// Has everything decided by another source from now on.
     pub fn set_choices(&mut self, choices: Choices) {
         self.choices = choices;
     }
 
-    pub(super) fn add(&mut self, controller: Arc<dyn Controller>, role: Role, node: &str) {
+    pub(super) fn add(
+        &mut self,
+        controller: Arc<dyn controller::Controller>,
+        role: Role,
+        node: &str,
+    ) {
         let inner = self.inner_mut();
         let actor = Actor::new(controller, role, node, inner.now);
         let index = inner.actors.len();
