@@ -31,6 +31,7 @@ pub mod patch;
 mod read;
 mod refusal;
 mod resource;
+pub mod rest;
 mod scale;
 pub mod schema;
 mod selectable;

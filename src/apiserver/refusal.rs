@@ -162,6 +162,30 @@ pub(super) fn no_strategic_merge() -> Status {
     )
 }
 
+/// A body that is neither JSON nor YAML.
+pub(super) fn unsupported_body() -> Status {
+    Status::failure(
+        Reason::UnsupportedMediaType,
+        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
+}
+
+/// A patch of no known media type.
+pub(super) fn unsupported_patch() -> Status {
+    Status::failure_about(
+        Reason::UnsupportedMediaType,
+        "415: Unsupported Media Type",
+        StatusDetails::default(),
+    )
+}
+
+pub(super) fn too_large(limit: usize) -> Status {
+    Status::failure(
+        Reason::RequestEntityTooLarge,
+        format!("Request entity too large: limit is {limit}"),
+    )
+}
+
 /// A JSON patch that cannot be carried out.
 pub(super) fn unpatchable() -> Status {
     Status::failure_about(

@@ -120,7 +120,7 @@ impl Resources {
 }
 
 impl Resource {
-    fn of(schema: &Arc<KindSchema>) -> Self {
+    pub(super) fn of(schema: &Arc<KindSchema>) -> Self {
         let (group, kind) = (&schema.gvk.group, &schema.gvk.kind);
         let row = STRATEGIES.iter().find(|(g, k, _)| g == group && k == kind);
         let mut strategy = row.map_or_else(Strategy::default, |row| Strategy::read(row.2));

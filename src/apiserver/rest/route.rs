@@ -1,0 +1,212 @@
+//! From an HTTP request to the request it means.
+
+use super::path::{self, Place};
+use super::query::{Query, decoded};
+use super::{HttpRequest, HttpResponse, body};
+use crate::api::{
+    ApiRequest, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion, Status,
+    StatusDetails, Verb,
+};
+use crate::apiserver::refusal;
+use crate::apiserver::resource::Resource;
+use crate::apiserver::server::Server;
+use crate::object::GroupVersionKind;
+
+/// What an HTTP request asks for.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The request.
+    pub request: ApiRequest,
+    /// The exact version to read at, when one is demanded; see [`Server::read_at`].
+    pub at: Option<ResourceVersion>,
+    /// Seconds after which a watch ends, if it says so.
+    pub timeout_seconds: Option<u64>,
+    /// Warnings about the body, before the server sees it.
+    pub warnings: Vec<String>,
+    /// The kind of a list of these objects.
+    pub(super) list_kind: String,
+    /// Whether objects carry their kind inside a list.
+    pub(super) custom: bool,
+}
+
+/// Finds out what an HTTP request asks for.
+///
+/// # Errors
+///
+/// The answer to a request that never gets to the server: no such path, an unreadable body, bad options.
+pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    let place = path::follow(server, &decoded(path, false))?;
+    let mut reader = Reader { server, request, query: Query::read(query), warnings: Vec::new() };
+    let (verb, at) = reader.verb(&place)?;
+    Ok(Route {
+        list_kind: place.resource.list_kind.clone(),
+        custom: place.resource.is_custom(),
+        timeout_seconds: reader.query.get("timeoutSeconds").parse().ok(),
+        warnings: reader.warnings,
+        at,
+        request: ApiRequest {
+            kind: place.resource.gvk.clone(),
+            namespace: place.namespace,
+            name: place.name,
+            subresource: place.subresource,
+            verb,
+        },
+    })
+}
+
+struct Reader<'a> {
+    server: &'a Server,
+    request: &'a HttpRequest<'a>,
+    query: Query,
+    warnings: Vec<String>,
+}
+
+type Asked = (Verb, Option<ResourceVersion>);
+
+impl Reader<'_> {
+    fn verb(&mut self, place: &Place) -> Result<Asked, Status> {
+        let collection = place.name.is_empty();
+        let everywhere = place.resource.namespaced && place.namespace.is_empty();
+        match self.request.method {
+            "GET" | "HEAD" if collection => self.list(),
+            "GET" | "HEAD" if self.query.flag("watch") => self.list(),
+            "GET" | "HEAD" => self.get(),
+            _ if collection && everywhere => Err(refusal::method_not_allowed()),
+            "POST" if collection || place.subresource.is_some() => self.create(place),
+            "PUT" if !collection => self.update(place),
+            "PATCH" if !collection => self.patch(place),
+            "DELETE" => self.delete(collection),
+            _ => Err(refusal::method_not_allowed()),
+        }
+    }
+
+    fn get(&self) -> Result<Asked, Status> {
+        let version = self.query.version().map_err(refusal::bad_request)?;
+        self.expect_reached(version)?;
+        let from =
+            if version == Some(ResourceVersion(0)) { ReadFrom::Cache } else { ReadFrom::Latest };
+        Ok((Verb::Get(from), None))
+    }
+
+    fn list(&self) -> Result<Asked, Status> {
+        let options = self.query.list_options()?;
+        if self.query.flag("watch") {
+            let version = self.query.version().map_err(refusal::internal)?;
+            return Ok((Verb::Watch(options, version.unwrap_or_default()), None));
+        }
+        let version = self
+            .query
+            .version()
+            .map_err(|why| refusal::bad_request(format!("invalid resource version: {why}")))?;
+        let exact = self.exact(version)?;
+        self.expect_reached(version)?;
+        let read = match version {
+            Some(ResourceVersion(0)) => ReadFrom::Cache,
+            _ => ReadFrom::Latest,
+        };
+        Ok((Verb::List(ListOptions { read, ..options }), exact))
+    }
+
+    /// The version, when `resourceVersionMatch=Exact` demands it.
+    fn exact(&self, version: Option<ResourceVersion>) -> Result<Option<ResourceVersion>, Status> {
+        let forbidden = |message: &str| {
+            let message = format!("Forbidden: {message}");
+            vec![refusal::cause("FieldValueForbidden", "resourceVersionMatch", message)]
+        };
+        let wanted = self.query.get("resourceVersionMatch");
+        let causes = match (wanted, version) {
+            ("", _) => return Ok(None),
+            (_, None) => {
+                forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+            }
+            ("Exact", Some(ResourceVersion(0))) => {
+                forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+            }
+            ("Exact", exact) => return Ok(exact),
+            ("NotOlderThan", _) => return Ok(None),
+            (other, _) => {
+                let message = format!(
+                    "Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\", \"\""
+                );
+                vec![refusal::cause("FieldValueNotSupported", "resourceVersionMatch", message)]
+            }
+        };
+        super::query::refuse("ListOptions", causes).map(|()| None)
+    }
+
+    fn expect_reached(&self, version: Option<ResourceVersion>) -> Result<(), Status> {
+        let newest = self.server.version();
+        match version {
+            Some(asked) if asked > newest => Err(too_large(asked, newest)),
+            _ => Ok(()),
+        }
+    }
+
+    fn create(&mut self, place: &Place) -> Result<Asked, Status> {
+        let options = self.query.write_options("CreateOptions", false)?;
+        let object = self.object(place, options.field_validation)?;
+        Ok((Verb::Create(object, options), None))
+    }
+
+    fn update(&mut self, place: &Place) -> Result<Asked, Status> {
+        let options = self.query.write_options("UpdateOptions", false)?;
+        let object = self.object(place, options.field_validation)?;
+        Ok((Verb::Update(object, options), None))
+    }
+
+    fn patch(&mut self, place: &Place) -> Result<Asked, Status> {
+        let media_type = self.media_type();
+        let apply = media_type == "application/apply-patch+yaml";
+        let options = self.query.write_options("PatchOptions", apply)?;
+        let patch: Patch = body::patch(&place.resource, media_type, self.request.body)?;
+        Ok((Verb::Patch(patch, options), None))
+    }
+
+    fn delete(&self, collection: bool) -> Result<Asked, Status> {
+        let options = body::delete_options(self.request.body, self.query.delete_options()?)?;
+        if !collection {
+            return Ok((Verb::Delete(options), None));
+        }
+        Ok((Verb::DeleteCollection(self.query.list_options()?, options), None))
+    }
+
+    fn object(
+        &mut self,
+        place: &Place,
+        validation: FieldValidation,
+    ) -> Result<crate::object::Object, Status> {
+        if !matches!(self.media_type(), "application/json" | "application/yaml") {
+            return Err(refusal::unsupported_body());
+        }
+        let kind = body_kind(self.server, place);
+        body::object(&kind, self.request.body, validation, &mut self.warnings)
+    }
+
+    fn media_type(&self) -> &str {
+        self.request.content_type.split(';').next().unwrap_or("").trim()
+    }
+}
+
+/// The kind of the body that a path takes: of some subresources another than the resource's.
+fn body_kind(server: &Server, place: &Place) -> std::sync::Arc<Resource> {
+    let name = place.subresource.as_ref().map_or("", |s| s.name());
+    let kind = match name {
+        "scale" => GroupVersionKind::new("autoscaling/v1", "Scale"),
+        "binding" => GroupVersionKind::new("v1", "Binding"),
+        "eviction" => GroupVersionKind::new("policy/v1", "Eviction"),
+        "token" => GroupVersionKind::new("authentication.k8s.io/v1", "TokenRequest"),
+        _ => return place.resource.clone(),
+    };
+    let schema = server.resources.registry().kind(&kind);
+    schema.map_or_else(|| place.resource.clone(), |schema| Resource::of(schema).into())
+}
+
+fn too_large(asked: ResourceVersion, newest: ResourceVersion) -> Status {
+    let causes = vec![refusal::cause("ResourceVersionTooLarge", "", "Too large resource version")];
+    Status::failure_about(
+        Reason::Timeout,
+        format!("Timeout: Too large resource version: {asked}, current: {newest}"),
+        StatusDetails { causes, retry_after_seconds: 1, ..StatusDetails::default() },
+    )
+}
