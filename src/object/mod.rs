@@ -5,11 +5,13 @@
 //! thousand pointers. Nothing here knows a particular kind: schema is data, and lives with the API
 //! server.
 
+mod json_patch;
 mod meta;
 mod names;
 mod quantity;
 mod selector;
 
+pub use json_patch::apply_json_patch;
 pub use meta::{MalformedObject, Object, OwnerReference};
 pub use names::{GroupVersionKind, ObjectRef};
 pub use quantity::{ParseQuantityError, Quantity};
