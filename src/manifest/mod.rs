@@ -2,7 +2,7 @@
 //!
 //! [`objects`] reads one file as `kubectl apply -f` does.
 
-mod base64;
+pub(crate) mod base64;
 mod read;
 pub mod yaml;
 

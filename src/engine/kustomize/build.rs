@@ -1,0 +1,254 @@
+//! From a tree of files to what is to be applied: kustomize build, substitution, owner labels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::settings::{Reference, Settings, Substitution};
+use super::{Answer, KustomizationController, Run, State, Step};
+use crate::api::ApiRequest;
+use crate::engine::names::GROUP;
+use crate::engine::normalize::normalized;
+use crate::engine::stages::{GroupKind, Stage, stages};
+use crate::engine::substitute::substitute;
+use crate::git::Tree;
+use crate::manifest::{self, base64, yaml};
+use crate::object::{GroupVersionKind, Object, ObjectRef};
+use crate::reconciler::Next;
+use crate::time::Timestamp;
+
+/// A build whose variables are being read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Build {
+    objects: Arc<[Object]>,
+    /// The reference whose values are awaited.
+    next: usize,
+    variables: BTreeMap<String, String>,
+    secrets: Vec<String>,
+}
+
+/// What is to be applied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Built {
+    objects: Vec<Object>,
+    /// `sha256:…` of the build, as `status.history` shows it.
+    pub(super) checksum: String,
+    /// Values that came from Secrets and must not be told.
+    pub(super) secrets: Vec<String>,
+    /// A Secret that is encrypted with SOPS.
+    pub(super) encrypted: Option<ObjectRef>,
+}
+
+/// The sentence about a path that is not in the artifact.
+pub(super) struct PathNotFound(pub(super) String);
+
+/// The folder that `spec.path` names.
+pub(super) fn folder(tree: &Tree, path: &str) -> Result<Tree, PathNotFound> {
+    let within = normal_path(path);
+    tree.folder(&within).ok_or_else(|| {
+        PathNotFound(format!(
+            "kustomization path not found: stat /{within}: no such file or directory"
+        ))
+    })
+}
+
+impl Build {
+    /// Builds what the Kustomization points to, but for variables.
+    pub(super) fn new(kustomization: &Object, settings: &Settings, tree: &Tree) -> Result<Self, String> {
+        let _ = kustomization;
+        let objects = objects(tree, &normal_path(&settings.path))?;
+        Ok(Build { objects: objects.into(), next: 0, variables: BTreeMap::new(), secrets: Vec::new() })
+    }
+
+    fn take(&mut self, reference: &Reference, answer: Answer) -> Result<(), String> {
+        let found = match answer.map(|answer| answer.into_object()) {
+            Ok(Some(found)) => found,
+            Err(status) if reference.optional && status.is_not_found() => return Ok(()),
+            Ok(None) => return Err("the answer is no object".into()),
+            Err(status) => return Err(status.message),
+        };
+        for (key, value) in found.get("data").and_then(|d| d.as_object()).into_iter().flatten() {
+            let text = value.as_str().unwrap_or_default();
+            let value = match reference.kind.as_str() {
+                "Secret" => decoded(text),
+                _ => text.to_owned(),
+            };
+            let value = value.replace('\n', "");
+            if reference.kind == "Secret" {
+                self.secrets.push(value.clone());
+            }
+            self.variables.insert(key.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// What is to be applied, with owner labels and all else that Flux adds.
+    fn finish(mut self, run: &Run, strict: bool) -> Result<Built, String> {
+        let mut objects = self.objects.to_vec();
+        if let Some(substitution) = &run.settings.substitution {
+            let inline = substitution.inline.iter();
+            let inline = inline.map(|(name, value)| (name.clone(), value.replace('\n', "")));
+            self.variables.extend(inline);
+            objects = self.substituted(objects, substitution, strict)?;
+        }
+        let checksum = checksum(&objects);
+        let owner = run.draft.object.reference();
+        let encrypted = objects.iter().find(|object| is_encrypted(object)).map(Object::reference);
+        let objects = objects.into_iter().map(|object| own(object, &owner, &run.settings)).collect();
+        Ok(Built { objects, checksum, secrets: self.secrets, encrypted })
+    }
+
+    fn substituted(
+        &self,
+        objects: Vec<Object>,
+        substitution: &Substitution,
+        strict: bool,
+    ) -> Result<Vec<Object>, String> {
+        if self.variables.is_empty() && !substitution.always {
+            return Ok(objects);
+        }
+        objects.into_iter().map(|object| self.substitute_in(object, strict)).collect()
+    }
+
+    fn substitute_in(&self, object: Object, strict: bool) -> Result<Object, String> {
+        if is_untouched(&object) {
+            return Ok(object);
+        }
+        let failed = |error: String| format!("{}: {error}", post_build_failed(&object));
+        let text = substitute(&yaml::to_string(object.as_value()), &self.variables, strict)
+            .map_err(|error| failed(format!("envsubst error: variable substitution failed: {error}")))?;
+        let mut documents = yaml::documents("", &text)
+            .map_err(|error| failed(format!("envsubst error: YAMLToJSON: {}", error.message)))?;
+        let value = documents.pop().map(|document| document.value).unwrap_or_default();
+        Object::from_value(value).map_err(|error| failed(error.to_string()))
+    }
+}
+
+impl Built {
+    /// Whether there is nothing to apply.
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// The stages to apply.
+    pub(super) fn stages(&self, custom: &[GroupKind]) -> Arc<[Stage]> {
+        stages(self.objects.clone(), custom).into()
+    }
+
+    /// Jobs that remove themselves when they are done.
+    pub(super) fn vanishing_jobs(&self) -> Vec<ObjectRef> {
+        let vanishes = |object: &&Object| {
+            object.kind() == "Job"
+                && object.api_version().starts_with("batch/")
+                && object.int("spec.ttlSecondsAfterFinished").is_some()
+        };
+        self.objects.iter().filter(vanishes).map(Object::reference).collect()
+    }
+}
+
+impl KustomizationController {
+    /// Reads the ConfigMaps and Secrets that variables come from, one after the other.
+    pub(super) fn read_variables(&self, run: Box<Run>, build: Build, now: Timestamp) -> Next<State> {
+        let wanted = run.settings.substitution.as_ref().and_then(|s| s.from.get(build.next));
+        let needed = build.objects.iter().any(|object| !is_untouched(object));
+        let Some(reference) = wanted.filter(|_| needed) else {
+            return match build.finish(&run, self.options.strict_substitutions) {
+                Ok(built) => self.built(run, built, now),
+                Err(message) => self.fail(run, "BuildFailed", message, now),
+            };
+        };
+        let gvk = GroupVersionKind::new("v1", &reference.kind);
+        let request = ApiRequest::get(&gvk, run.draft.object.namespace(), &reference.name);
+        run.ask(Step::VariablesRead(Box::new(build)), request)
+    }
+
+    pub(super) fn variables_read(
+        &self,
+        run: Box<Run>,
+        mut build: Build,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Next<State> {
+        let substitution = run.settings.substitution.as_ref().expect("variables are substituted");
+        let reference = substitution.from[build.next].clone();
+        if let Err(error) = build.take(&reference, answer) {
+            let first = build.objects.iter().find(|object| !is_untouched(object));
+            let failed = first.map_or(String::new(), |object| post_build_failed(object) + ": ");
+            let Reference { kind, name, .. } = reference;
+            let message = format!("{failed}substitute from '{kind}/{name}' error: {error}");
+            return self.fail(run, "BuildFailed", message, now);
+        }
+        build.next += 1;
+        self.read_variables(run, build, now)
+    }
+}
+
+fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
+    let folder = tree.folder(path).unwrap_or_default();
+    let mut objects = Vec::new();
+    for (name, _, blob) in folder.files() {
+        if name.ends_with(".yaml") || name.ends_with(".yml") {
+            let text = blob.as_text().unwrap_or_default();
+            let read = manifest::objects(&name, text);
+            objects.extend(read.map_err(|mistake| {
+                format!("failed to decode Kubernetes YAML from {mistake}")
+            })?);
+        }
+    }
+    Ok(objects)
+}
+
+/// A path without `.`, `..` and empty steps, which cannot lead out of the tree.
+fn normal_path(path: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    steps.join("/")
+}
+
+/// The object with the labels of its owner and the metadata that all objects share.
+fn own(mut object: Object, owner: &ObjectRef, settings: &Settings) -> Object {
+    object.set_label(&format!("{GROUP}/name"), &owner.name);
+    object.set_label(&format!("{GROUP}/namespace"), &owner.namespace);
+    let mut object = normalized(object);
+    for (key, value) in &settings.common_labels {
+        object.set_label(key, value);
+    }
+    for (key, value) in &settings.common_annotations {
+        object.set_annotation(key, value);
+    }
+    object
+}
+
+fn checksum(objects: &[Object]) -> String {
+    let documents: Vec<String> = objects.iter().map(|o| yaml::to_string(o.as_value())).collect();
+    let digest = Sha256::digest(documents.join("---\n").as_bytes());
+    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn is_untouched(object: &Object) -> bool {
+    let key = format!("{GROUP}/substitute");
+    object.label(&key) == Some("disabled") || object.annotation(&key) == Some("disabled")
+}
+
+fn is_encrypted(object: &Object) -> bool {
+    object.kind() == "Secret" && object.get("sops").is_some()
+}
+
+/// `post build failed for 'Deployment.v1.apps/hello'`: the name as kustomize's `resid.Gvk` prints it.
+fn post_build_failed(object: &Object) -> String {
+    let GroupVersionKind { group, version, kind } = object.gvk();
+    let group = if group.is_empty() { "[noGrp]" } else { &group };
+    format!("post build failed for '{kind}.{version}.{group}/{}'", object.name())
+}
+
+fn decoded(text: &str) -> String {
+    let bytes = base64::decode(text).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

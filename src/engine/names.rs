@@ -1,0 +1,45 @@
+//! The names of Flux's published API, which manifests already use.
+
+use crate::object::GroupVersionKind;
+
+/// `apiVersion` of the kinds that sources are described with.
+pub const SOURCE_API: &str = "source.toolkit.fluxcd.io/v1";
+/// `apiVersion` of `Kustomization`.
+pub const KUSTOMIZE_API: &str = "kustomize.toolkit.fluxcd.io/v1";
+/// `apiVersion` of `Receiver`.
+pub const NOTIFICATION_API: &str = "notification.toolkit.fluxcd.io/v1";
+/// The annotation whose change asks for a reconciliation now; any text will do.
+pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// The finalizer of every Flux object.
+pub const FINALIZER: &str = "finalizers.fluxcd.io";
+/// The label, with the value `Enabled`, of a ConfigMap or Secret whose change reconciles its users.
+pub const WATCH_LABEL: &str = "reconcile.fluxcd.io/watch";
+
+/// The group that prefixes owner labels and the annotations that steer the engine object by object.
+pub(crate) const GROUP: &str = "kustomize.toolkit.fluxcd.io";
+/// The field manager of what the engine applies.
+pub(crate) const FIELD_MANAGER: &str = "kustomize-controller";
+/// The field manager of what the engine writes to its own Kustomization.
+pub(crate) const STATUS_MANAGER: &str = "gotk-kustomize-controller";
+/// The source controller's name, and the field manager of what it writes.
+pub(crate) const SOURCE_CONTROLLER: &str = "source-controller";
+
+/// The kind `GitRepository`.
+pub fn git_repository() -> GroupVersionKind {
+    GroupVersionKind::new(SOURCE_API, "GitRepository")
+}
+
+/// The kind `Kustomization`.
+pub fn kustomization() -> GroupVersionKind {
+    GroupVersionKind::new(KUSTOMIZE_API, "Kustomization")
+}
+
+/// The kind `Receiver`.
+pub fn receiver() -> GroupVersionKind {
+    GroupVersionKind::new(NOTIFICATION_API, "Receiver")
+}
+
+/// The kind `Event` of the core group.
+pub(crate) fn event() -> GroupVersionKind {
+    GroupVersionKind::new("v1", "Event")
+}
