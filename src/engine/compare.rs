@@ -42,8 +42,14 @@ pub fn differences(desired: &Object, actual: &Object) -> Vec<String> {
         return found;
     }
     for part in ["labels", "annotations"] {
-        let side = |object: &Object| object.at(&["metadata", part]).filter(|v| !is_empty(v)).cloned();
-        walk(&format!("metadata.{part}"), side(desired).as_ref(), side(actual).as_ref(), &mut found);
+        let side =
+            |object: &Object| object.at(&["metadata", part]).filter(|v| !is_empty(v)).cloned();
+        walk(
+            &format!("metadata.{part}"),
+            side(desired).as_ref(),
+            side(actual).as_ref(),
+            &mut found,
+        );
     }
     let (a, b) = (fields(desired), fields(actual));
     walk_fields("", a, b, &mut found);
@@ -56,8 +62,7 @@ fn judge(desired: &Object, actual: Option<&Object>) -> Change {
         return change(desired.reference(), ChangeAction::Created, Vec::new());
     };
     let fields = differences(desired, actual);
-    let action =
-        if fields.is_empty() { ChangeAction::Unchanged } else { ChangeAction::Configured };
+    let action = if fields.is_empty() { ChangeAction::Unchanged } else { ChangeAction::Configured };
     change(desired.reference(), action, fields)
 }
 
@@ -80,7 +85,12 @@ fn walk(path: &str, a: Option<&Value>, b: Option<&Value>, found: &mut Vec<String
     }
 }
 
-fn walk_fields(path: &str, a: &Map<String, Value>, b: &Map<String, Value>, found: &mut Vec<String>) {
+fn walk_fields(
+    path: &str,
+    a: &Map<String, Value>,
+    b: &Map<String, Value>,
+    found: &mut Vec<String>,
+) {
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     for name in names {
         if path.is_empty() && matches!(name.as_str(), "metadata" | "status") {
@@ -142,7 +152,11 @@ mod tests {
         check(
             named(json!([{"name": "app", "image": "a"}])),
             named(json!([{"name": "app", "image": "b"}, {"name": "side", "image": "c"}])),
-            &["spec.containers[name=app].image", "spec.containers[name=side].image", "spec.containers[name=side].name"],
+            &[
+                "spec.containers[name=app].image",
+                "spec.containers[name=side].image",
+                "spec.containers[name=side].name",
+            ],
         );
         let (x, y) = (json!({"name": "x"}), json!({"name": "y"}));
         check(named(json!([x, y])), named(json!([y, x])), &["spec.containers"]);

@@ -117,9 +117,7 @@ fn order(entry: &Value) -> (usize, Reverse<i64>, String) {
     let weight = [STALLED, RECONCILING, READY].iter().position(|k| *k == kind);
     match weight {
         Some(weight) => (weight, Reverse(0), String::new()),
-        None => {
-            (3, Reverse(entry["observedGeneration"].as_i64().unwrap_or_default()), kind.into())
-        }
+        None => (3, Reverse(entry["observedGeneration"].as_i64().unwrap_or_default()), kind.into()),
     }
 }
 
@@ -147,11 +145,13 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_with_status_reason_or_message_only() {
-        let (mut object, later) = (object(), Timestamp::from_millis(Timestamp::START.as_millis() + 5000));
+        let (mut object, later) =
+            (object(), Timestamp::from_millis(Timestamp::START.as_millis() + 5000));
         mark_ready(&mut object, "True", "A", "m", Timestamp::START);
         object.set("metadata.generation", 3);
         mark_ready(&mut object, "True", "A", "m", later);
-        let stamp = |object: &Object| object.text("status.conditions.0.lastTransitionTime").to_owned();
+        let stamp =
+            |object: &Object| object.text("status.conditions.0.lastTransitionTime").to_owned();
         assert_eq!(stamp(&object), Timestamp::START.to_string());
         assert_eq!(object.int("status.conditions.0.observedGeneration"), Some(3));
         mark_ready(&mut object, "True", "A", "other", later);

@@ -263,7 +263,11 @@ mod tests {
             assert_eq!(changes(&from, &to), expected)
         };
         check(json!({"a": 1}), json!({"a": 1}), None);
-        check(json!({"a": 1, "b": {"c": 1, "d": 2}}), json!({"b": {"c": 3, "d": 2}}), Some(json!({"a": null, "b": {"c": 3}})));
+        check(
+            json!({"a": 1, "b": {"c": 1, "d": 2}}),
+            json!({"b": {"c": 3, "d": 2}}),
+            Some(json!({"a": null, "b": {"c": 3}})),
+        );
         check(json!({"l": [1]}), json!({"l": [1, 2]}), Some(json!({"l": [1, 2]})));
     }
 }

@@ -234,7 +234,10 @@ mod tests {
                 "conditions": [{"type": "Progressing", "status": "True", "reason": progressing}, {"type": "Available", "status": available}]})
         };
         let check = |replicas, progressing, available, health, message: &str| {
-            assert_eq!(deployment(status(replicas, progressing, available)), (health, message.into()));
+            assert_eq!(
+                deployment(status(replicas, progressing, available)),
+                (health, message.into())
+            );
         };
         let (new, running) = ("NewReplicaSetAvailable", Health::InProgress);
         check([2, 2, 2, 2], new, "True", Health::Current, "Deployment is available. Replicas: 2");
@@ -304,7 +307,12 @@ mod tests {
         let full = json!({"replicas": 1, "readyReplicas": 1, "currentReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "fullyLabeledReplicas": 1, "currentRevision": "a", "updateRevision": "a"});
         check("StatefulSet", json!({"replicas": 1}), full.clone(), Health::Current);
         check("StatefulSet", json!({"replicas": 2}), full.clone(), Health::InProgress);
-        check("StatefulSet", json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}}), json!({}), Health::Current);
+        check(
+            "StatefulSet",
+            json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}}),
+            json!({}),
+            Health::Current,
+        );
         let mut behind = full.clone();
         behind["updateRevision"] = "b".into();
         check("StatefulSet", json!({"replicas": 1}), behind, Health::InProgress);

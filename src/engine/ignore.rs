@@ -130,7 +130,9 @@ fn paths(rule: &Value) -> Result<Vec<String>, String> {
         Some(rest) if !["apiVersion", "kind", "metadata"].contains(&rest) && !rest.is_empty() => {
             Ok(path.to_owned())
         }
-        _ => Err(format!("spec.ignore: {path:?} is not a JSON pointer to a field, such as /spec/replicas")),
+        _ => Err(format!(
+            "spec.ignore: {path:?} is not a JSON pointer to a field, such as /spec/replicas"
+        )),
     });
     checked.collect()
 }
@@ -180,7 +182,13 @@ mod tests {
         let check = |rule: Value, message: &str| {
             assert_eq!(IgnoreRule::read(&rule).unwrap_err(), message);
         };
-        check(json!({"paths": ["spec"]}), "spec.ignore: \"spec\" is not a JSON pointer to a field, such as /spec/replicas");
-        check(json!({"paths": [], "target": {"name": "a("}}), "spec.ignore: target.name: \"a(\" is not a pattern");
+        check(
+            json!({"paths": ["spec"]}),
+            "spec.ignore: \"spec\" is not a JSON pointer to a field, such as /spec/replicas",
+        );
+        check(
+            json!({"paths": [], "target": {"name": "a("}}),
+            "spec.ignore: target.name: \"a(\" is not a pattern",
+        );
     }
 }

@@ -112,7 +112,8 @@ impl Entry {
 /// ```
 pub fn id(object: &ObjectRef) -> String {
     let rbac = object.group == "rbac.authorization.k8s.io"
-        && ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"].contains(&object.kind.as_str());
+        && ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"]
+            .contains(&object.kind.as_str());
     let name = if rbac { object.name.replace(':', "__") } else { object.name.clone() };
     format!("{}_{}_{}_{}", object.namespace, name, object.group, object.kind)
 }
@@ -156,7 +157,9 @@ mod tests {
     #[test]
     fn what_the_newer_inventory_lacks_is_stale_whatever_its_version() {
         let old: Inventory =
-            [entry("Secret", "s"), entry("ConfigMap", "b"), entry("ConfigMap", "a")].into_iter().collect();
+            [entry("Secret", "s"), entry("ConfigMap", "b"), entry("ConfigMap", "a")]
+                .into_iter()
+                .collect();
         let new: Inventory =
             [Entry { version: "v2".into(), ..entry("ConfigMap", "a") }].into_iter().collect();
         assert_eq!(old.stale(&new), [entry("ConfigMap", "b"), entry("Secret", "s")]);

@@ -10,8 +10,6 @@ use serde_json::{Map, Value, json};
 
 use crate::object::Object;
 
-
-
 /// Prepares an object for being applied.
 pub(crate) fn normalized(mut object: Object) -> Object {
     if is_rbac_role(&object) {
@@ -39,7 +37,8 @@ pub(crate) fn without_undeclared(object: &Object, message: &str) -> Option<Objec
     }
     let mut trimmed = object.clone();
     let mut root = Value::Object(std::mem::take(trimmed.fields_mut()));
-    let dropped = undeclared_paths(message).iter().filter(|path| remove_at(&mut root, path)).count();
+    let dropped =
+        undeclared_paths(message).iter().filter(|path| remove_at(&mut root, path)).count();
     let Value::Object(fields) = root else { return None };
     *trimmed.fields_mut() = fields;
     (dropped > 0).then_some(trimmed)
@@ -124,7 +123,12 @@ fn remove_at(value: &mut Value, path: &[Step]) -> bool {
 fn is_built_in(object: &Object) -> bool {
     let group = object.gvk().group;
     let own = !group.contains('.') || group.ends_with(".k8s.io");
-    let add_ons = ["apiextensions.k8s.io", "metrics.k8s.io", "gateway.networking.k8s.io", "snapshot.storage.k8s.io"];
+    let add_ons = [
+        "apiextensions.k8s.io",
+        "metrics.k8s.io",
+        "gateway.networking.k8s.io",
+        "snapshot.storage.k8s.io",
+    ];
     own && !add_ons.contains(&group.as_str()) && !group.contains(".x-k8s.io")
 }
 
@@ -162,7 +166,8 @@ fn complete_ports(object: &mut Object) {
     for path in paths {
         let steps: Vec<&str> = path.split('/').skip(1).collect();
         each(&mut root, &steps, &mut |ports| {
-            for port in ports.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            for port in ports.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut)
+            {
                 port.entry("protocol").or_insert_with(|| json!("TCP"));
             }
         });
@@ -210,20 +215,26 @@ mod tests {
 
     #[test]
     fn objects_are_completed_as_typed_clients_do() {
-        let secret = normalized(object(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "creationTimestamp": null},
-            "stringData": {"pw": "one"}, "data": {"k": "eA=="}, "immutable": null, "status": {}})));
+        let secret = normalized(object(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "creationTimestamp": null},
+            "stringData": {"pw": "one"}, "data": {"k": "eA=="}, "immutable": null, "status": {}}),
+        ));
         let wanted = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "eA==", "pw": "b25l"}});
         assert_eq!(secret.as_value(), &wanted);
-        let service = normalized(object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}, {"port": 81, "protocol": "UDP"}]}})));
+        let service = normalized(object(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}, {"port": 81, "protocol": "UDP"}]}}),
+        ));
         assert_eq!(service.text("spec.ports.0.protocol"), "TCP");
         assert_eq!(service.text("spec.ports.1.protocol"), "UDP");
     }
 
     #[test]
     fn a_mistyped_object_is_left_for_the_api_server_to_refuse() {
-        let value = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}, "stringData": {"a": 1}});
+        let value =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {}, "stringData": {"a": 1}});
         assert_eq!(normalized(object(value.clone())).as_value(), &value);
-        let value = json!({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": [{"ports": 3}]});
+        let value =
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": [{"ports": 3}]});
         assert_eq!(normalized(object(value.clone())).as_value(), &value);
     }
 
@@ -232,10 +243,15 @@ mod tests {
         let message = "failed to create typed patch object (a/d; apps/v1, Kind=Deployment): errors:\n  .spec.replica: field not declared in schema\n  .spec.template.spec.containers[name=\"app\"].imag: field not declared in schema";
         let spec = json!({"replica": 3, "template": {"spec": {"containers": [{"name": "app", "imag": "x"}]}}});
         let deployment = |api: &str| {
-            object(json!({"apiVersion": api, "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}))
+            object(
+                json!({"apiVersion": api, "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}),
+            )
         };
         let trimmed = without_undeclared(&deployment("apps/v1"), message).unwrap();
-        assert_eq!(trimmed.get("spec"), Some(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}})));
+        assert_eq!(
+            trimmed.get("spec"),
+            Some(&json!({"template": {"spec": {"containers": [{"name": "app"}]}}}))
+        );
         assert_eq!(without_undeclared(&deployment("example.com/v1"), message), None);
         assert_eq!(without_undeclared(&deployment("apps/v1"), "no such thing"), None);
     }

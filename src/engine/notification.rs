@@ -231,10 +231,14 @@ fn resources(receiver: &Object) -> Vec<(GroupVersionKind, ObjectRef)> {
 
 fn token(receiver: &Object, answer: Answer) -> Result<String, String> {
     let name = receiver.text("spec.secretRef.name");
-    let unread = |why: String| format!("unable to read token from secret '{}/{name}' error: {why}", receiver.namespace());
+    let unread = |why: String| {
+        format!("unable to read token from secret '{}/{name}' error: {why}", receiver.namespace())
+    };
     let secret = answer.map_err(|status| unread(status.message))?.into_object();
     let data = secret.as_ref().map_or("", |secret| secret.text("data.token"));
     let bytes = base64::decode(data).filter(|bytes| !bytes.is_empty());
-    let bytes = bytes.ok_or_else(|| format!("invalid '{}/{name}' secret data: required field 'token'", receiver.namespace()))?;
+    let bytes = bytes.ok_or_else(|| {
+        format!("invalid '{}/{name}' secret data: required field 'token'", receiver.namespace())
+    })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -53,7 +53,13 @@ pub fn apply_order(a: &ObjectRef, b: &ObjectRef) -> Ordering {
 pub(crate) fn sort(objects: &mut [Object]) {
     objects.sort_by_cached_key(|object| {
         let reference = object.reference();
-        (rank(&reference.kind), reference.group, reference.kind, reference.namespace, reference.name)
+        (
+            rank(&reference.kind),
+            reference.group,
+            reference.kind,
+            reference.namespace,
+            reference.name,
+        )
     });
 }
 
@@ -63,9 +69,7 @@ fn key(object: &ObjectRef) -> (usize, &str, &str, &str, &str) {
 
 fn rank(kind: &str) -> usize {
     let among = |kinds: &[&str]| kinds.iter().position(|k| *k == kind);
-    among(&FIRST)
-        .or_else(|| among(&LAST).map(|i| FIRST.len() + 1 + i))
-        .unwrap_or(FIRST.len())
+    among(&FIRST).or_else(|| among(&LAST).map(|i| FIRST.len() + 1 + i)).unwrap_or(FIRST.len())
 }
 
 #[cfg(test)]
@@ -75,7 +79,12 @@ mod tests {
     #[test]
     fn kinds_come_in_the_published_order_and_others_by_group_kind_and_name() {
         let mut objects = [
-            Object::new("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "v"),
+            Object::new(
+                "admissionregistration.k8s.io/v1",
+                "ValidatingWebhookConfiguration",
+                "",
+                "v",
+            ),
             Object::new("batch/v1", "Job", "b", "j"),
             Object::new("apps/v1", "DaemonSet", "b", "d"),
             Object::new("batch/v1", "Job", "a", "z"),

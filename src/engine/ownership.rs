@@ -50,7 +50,9 @@ fn remove(map: &str, key: &str) -> Value {
 }
 
 fn merged_managers(live: &Object, more: &[String]) -> Option<Vec<Value>> {
-    let mut own = entries(live).rfind(|e| e["manager"] == FIELD_MANAGER && e["operation"] == "Apply").cloned();
+    let mut own = entries(live)
+        .rfind(|e| e["manager"] == FIELD_MANAGER && e["operation"] == "Apply")
+        .cloned();
     let kept = own.clone();
     let mut others = Vec::new();
     let mut edited = false;
@@ -75,7 +77,8 @@ fn is_reclaimed(entry: &Value, more: &[String]) -> bool {
     let manager = entry["manager"].as_str().unwrap_or_default();
     let update = entry["operation"] == "Update";
     manager.starts_with("kubectl")
-        || update && (manager.starts_with("before-first-apply") || manager.starts_with(FIELD_MANAGER))
+        || update
+            && (manager.starts_with("before-first-apply") || manager.starts_with(FIELD_MANAGER))
         || more.iter().any(|name| manager.starts_with(name.as_str()))
 }
 
@@ -185,7 +188,10 @@ mod tests {
     fn the_first_foreign_entry_is_renamed_when_the_engine_has_none() {
         let created = entry("kubectl-create", "Update", json!({"f:data": {".": {}, "f:x": {}}}));
         let found = managers(&live(json!([created])), &[]).unwrap();
-        assert_eq!(found, json!([entry(FIELD_MANAGER, "Apply", json!({"f:data": {".": {}, "f:x": {}}}))]));
+        assert_eq!(
+            found,
+            json!([entry(FIELD_MANAGER, "Apply", json!({"f:data": {".": {}, "f:x": {}}}))])
+        );
     }
 
     #[test]
@@ -203,8 +209,16 @@ mod tests {
             assert_eq!(Value::Object(union), expected);
         };
         check(json!({"f:a": {}}), json!({"f:a": {}}), json!({"f:a": {}}));
-        check(json!({"f:a": {}}), json!({"f:a": {"f:b": {}}}), json!({"f:a": {".": {}, "f:b": {}}}));
-        check(json!({"f:a": {"f:c": {}}}), json!({"f:a": {"f:b": {}}}), json!({"f:a": {"f:b": {}, "f:c": {}}}));
+        check(
+            json!({"f:a": {}}),
+            json!({"f:a": {"f:b": {}}}),
+            json!({"f:a": {".": {}, "f:b": {}}}),
+        );
+        check(
+            json!({"f:a": {"f:c": {}}}),
+            json!({"f:a": {"f:b": {}}}),
+            json!({"f:a": {"f:b": {}, "f:c": {}}}),
+        );
     }
 
     #[test]

@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn what_cannot_be_recorded_is_let_go() {
         let about = Object::new("v1", "ConfigMap", "a", "b");
-        let (state, _) = record(event(&about, (Severity::Error, "R", "m"), "", "c", Timestamp::START));
+        let (state, _) =
+            record(event(&about, (Severity::Error, "R", "m"), "", "c", Timestamp::START));
         let refused = Status::failure(Reason::Forbidden, "no");
         assert_eq!(step(state, Response::Api(Err(refused))), None);
     }

@@ -13,9 +13,7 @@ use crate::api::{
     Response, Status, WatchEvent,
 };
 use crate::object::{Object, ObjectRef};
-use crate::reconciler::{
-    Activity, Condition, Next, Outcome, Phase, Reconciler, Requeue, Watch,
-};
+use crate::reconciler::{Activity, Condition, Next, Outcome, Phase, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
 use summary::{ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, summarize};
 
@@ -125,7 +123,8 @@ impl GitRepositoryController {
             return self.conclude(run, Ending::Idle, now);
         }
         if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-            let finalizers: Vec<String> = finalizers.into_iter().chain([FINALIZER.into()]).collect();
+            let finalizers: Vec<String> =
+                finalizers.into_iter().chain([FINALIZER.into()]).collect();
             object.set("metadata.finalizers", finalizers);
             return self.conclude(run, Ending::Again, now);
         }
@@ -144,8 +143,7 @@ impl GitRepositoryController {
         let asked = object.annotation(REQUESTED_AT).unwrap_or_default();
         let is_asked = asked != object.text("status.lastHandledReconcileAt");
         if generation != observed {
-            let message =
-                format!("processing object: new generation {observed} -> {generation}");
+            let message = format!("processing object: new generation {observed} -> {generation}");
             progress(object, false, message, now);
         }
         match generation != observed || is_asked {
@@ -197,7 +195,8 @@ impl GitRepositoryController {
         }
         let message = format!("new upstream revision '{}'", artifact.revision);
         if object.get("status.artifact").is_some() {
-            let outdated = Condition::new(ARTIFACT_OUTDATED, "True", "NewRevision", message.clone());
+            let outdated =
+                Condition::new(ARTIFACT_OUTDATED, "True", "NewRevision", message.clone());
             conditions::mark(object, outdated, now);
         }
         progress(object, true, format!("building artifact: {message}"), now);
@@ -264,9 +263,12 @@ impl GitRepositoryController {
             Ending::Stored => Outcome { requeue: after(run.interval, JITTER), ..outcome },
             Ending::Again => Outcome { requeue: after(REQUEUE, 0), ..outcome },
             Ending::Idle => Outcome { message: String::new(), ..outcome },
-            Ending::Failed(error) => {
-                Outcome { requeue: Requeue::Failed(error.clone()), message: error, failed: true, ..outcome }
-            }
+            Ending::Failed(error) => Outcome {
+                requeue: Requeue::Failed(error.clone()),
+                message: error,
+                failed: true,
+                ..outcome
+            },
         })
     }
 
@@ -275,7 +277,13 @@ impl GitRepositoryController {
         self.writing(run, progress, then, now)
     }
 
-    fn writing(&self, run: Box<Run>, progress: Progress, then: Then, now: Timestamp) -> Next<State> {
+    fn writing(
+        &self,
+        run: Box<Run>,
+        progress: Progress,
+        then: Then,
+        now: Timestamp,
+    ) -> Next<State> {
         match progress {
             Progress::Ask(write, request) => {
                 Next::ask(State::Running(run, Step::Writing(write, then)), request)

@@ -23,8 +23,9 @@ pub type GroupKind = (String, String);
 /// Splits objects into stages: definitions (CustomResourceDefinition, Namespace, ClusterRole), kinds
 /// whose name ends in `Class`, the `custom` kinds, and the rest. Empty stages are left out.
 pub fn stages(objects: Vec<Object>, custom: &[GroupKind]) -> Vec<Stage> {
-    let mut found = [("definitions", true), ("classes", true), ("custom", false), ("resources", false)]
-        .map(|(name, wait)| Stage { name, objects: Vec::new(), wait });
+    let mut found =
+        [("definitions", true), ("classes", true), ("custom", false), ("resources", false)]
+            .map(|(name, wait)| Stage { name, objects: Vec::new(), wait });
     for object in objects {
         found[place(&object, custom)].objects.push(object);
     }
@@ -75,7 +76,13 @@ mod tests {
         let custom = [("rbac.authorization.k8s.io".to_owned(), "Role".to_owned())];
         let found: Vec<_> = stages(objects, &custom)
             .into_iter()
-            .map(|s| (s.name, s.wait, s.objects.iter().map(|o| o.kind().to_owned()).collect::<Vec<_>>().join(" ")))
+            .map(|s| {
+                (
+                    s.name,
+                    s.wait,
+                    s.objects.iter().map(|o| o.kind().to_owned()).collect::<Vec<_>>().join(" "),
+                )
+            })
             .collect();
         let wanted = [
             ("definitions", true, "Namespace ClusterRole".to_owned()),

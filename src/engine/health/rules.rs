@@ -58,10 +58,13 @@ fn ended(object: &Object) -> Option<Verdict> {
     let count = |field: &str| number(object, &format!("status.{field}"), 0);
     let wanted = number(object, "spec.completions", number(object, "spec.parallelism", 1));
     conditions(object).into_iter().filter(Condition::is_true).find_map(|c| match c.kind.as_str() {
-        "Complete" => {
-            Some(Verdict::current(format!("Job Completed. succeeded: {}/{wanted}", count("succeeded"))))
+        "Complete" => Some(Verdict::current(format!(
+            "Job Completed. succeeded: {}/{wanted}",
+            count("succeeded")
+        ))),
+        "Failed" => {
+            Some(Verdict::failed(format!("Job Failed. failed: {}/{wanted}", count("failed"))))
         }
-        "Failed" => Some(Verdict::failed(format!("Job Failed. failed: {}/{wanted}", count("failed")))),
         _ => None,
     })
 }
@@ -143,7 +146,8 @@ fn pending_pod(object: &Object, now: Timestamp) -> Verdict {
 
 fn deployment(object: &Object, _: Timestamp) -> Verdict {
     let conditions = conditions(object);
-    if conditions.iter().any(|c| c.kind == "Progressing" && c.reason == "ProgressDeadlineExceeded") {
+    if conditions.iter().any(|c| c.kind == "Progressing" && c.reason == "ProgressDeadlineExceeded")
+    {
         return Verdict::failed("Progress deadline exceeded");
     }
     let no_deadline = number(object, "spec.progressDeadlineSeconds", i64::from(i32::MAX));
@@ -229,7 +233,9 @@ fn daemon_set(object: &Object, _: Timestamp) -> Verdict {
 fn definition(object: &Object, _: Timestamp) -> Verdict {
     let verdict = conditions(object).into_iter().find_map(|c| match c.kind.as_str() {
         "NamesAccepted" if c.is_false() => Some(Verdict::failed(c.message)),
-        "Established" if c.is_false() && c.reason != "Installing" => Some(Verdict::failed(c.message)),
+        "Established" if c.is_false() && c.reason != "Installing" => {
+            Some(Verdict::failed(c.message))
+        }
         "Established" if c.is_true() => Some(Verdict::current("CRD is established")),
         _ => None,
     });

@@ -300,7 +300,8 @@ impl Apply {
     /// A dry run went well: take fields back, or compare.
     fn tried(self, tried: Tried, answer: ApiResponse, now: Timestamp) -> ApplyTurn {
         let Some(dry) = answer.into_object() else {
-            return self.refused(&Status::failure(Reason::InternalError, "the answer is no object"));
+            return self
+                .refused(&Status::failure(Reason::InternalError, "the answer is no object"));
         };
         let patch = tried.live.as_ref().filter(|live| self.may_reclaim(&tried.desired, live));
         match patch.and_then(|live| reclaim(live, &self.options.override_managers)) {
@@ -338,7 +339,13 @@ impl Apply {
         }
     }
 
-    fn compared(mut self, tried: Tried, dry: &Object, reclaimed: bool, now: Timestamp) -> ApplyTurn {
+    fn compared(
+        mut self,
+        tried: Tried,
+        dry: &Object,
+        reclaimed: bool,
+        now: Timestamp,
+    ) -> ApplyTurn {
         let Tried { desired, live } = tried;
         let entry = Entry::of(dry);
         let plan = match live {
@@ -458,7 +465,8 @@ pub(super) fn has(object: &Object, key: &str, value: &str) -> bool {
 
 /// Whether an object asks not to be applied: always, or because it is there already.
 fn is_left_alone(desired: &Object, live: Option<&Object>) -> bool {
-    let excluded = |object: &Object| has(object, "reconcile", "disabled") || has(object, "ssa", "Ignore");
+    let excluded =
+        |object: &Object| has(object, "reconcile", "disabled") || has(object, "ssa", "Ignore");
     excluded(desired)
         || live.is_some_and(|live| excluded(live) || has(desired, "ssa", "IfNotPresent"))
 }

@@ -83,13 +83,22 @@ impl KustomizationController {
         run.ask(Step::SourceRead, request)
     }
 
-    pub(super) fn source_read(&self, mut run: Box<Run>, answer: Answer, now: Timestamp) -> Next<State> {
+    pub(super) fn source_read(
+        &self,
+        mut run: Box<Run>,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Next<State> {
         let named = run.settings.source.clone();
         let source = match answer.map(|answer| answer.into_object()) {
             Ok(Some(source)) => source,
             Err(status) if !status.is_not_found() => {
                 let name = format!("{}/{}", named.namespace, named.name);
-                return self.lack_source(run, format!("unable to get source '{name}': {status}"), now);
+                return self.lack_source(
+                    run,
+                    format!("unable to get source '{name}': {status}"),
+                    now,
+                );
             }
             _ => {
                 let message = format!("{}.{} {:?} not found", named.kind, named.group, named.name);
@@ -144,7 +153,9 @@ impl KustomizationController {
             return self.unmet(run, format!("dependency '{name}' {lack}"), now);
         }
         match self.policies.check_dependency_health {
-            true => self.read_dependency_object(run, i, Inventory::of(&found).entries().to_vec(), now),
+            true => {
+                self.read_dependency_object(run, i, Inventory::of(&found).entries().to_vec(), now)
+            }
             false => self.read_dependency(run, i + 1, now),
         }
     }
@@ -171,8 +182,8 @@ impl KustomizationController {
         now: Timestamp,
     ) -> Next<State> {
         let found = answer.ok().and_then(|answer| answer.into_object());
-        let health = found
-            .map_or(Health::NotFound, |object| self.health_rules().judge(&object, now).health);
+        let health =
+            found.map_or(Health::NotFound, |object| self.health_rules().judge(&object, now).health);
         let Some(entry) = left.pop().filter(|_| health != Health::Current) else {
             return self.read_dependency_object(run, i, left, now);
         };

@@ -55,10 +55,19 @@ pub(super) fn folder(tree: &Tree, path: &str) -> Result<Tree, PathNotFound> {
 
 impl Build {
     /// Builds what the Kustomization points to, but for variables.
-    pub(super) fn new(kustomization: &Object, settings: &Settings, tree: &Tree) -> Result<Self, String> {
+    pub(super) fn new(
+        kustomization: &Object,
+        settings: &Settings,
+        tree: &Tree,
+    ) -> Result<Self, String> {
         let _ = kustomization;
         let objects = objects(tree, &normal_path(&settings.path))?;
-        Ok(Build { objects: objects.into(), next: 0, variables: BTreeMap::new(), secrets: Vec::new() })
+        Ok(Build {
+            objects: objects.into(),
+            next: 0,
+            variables: BTreeMap::new(),
+            secrets: Vec::new(),
+        })
     }
 
     fn take(&mut self, reference: &Reference, answer: Answer) -> Result<(), String> {
@@ -95,7 +104,8 @@ impl Build {
         let checksum = checksum(&objects);
         let owner = run.draft.object.reference();
         let encrypted = objects.iter().find(|object| is_encrypted(object)).map(Object::reference);
-        let objects = objects.into_iter().map(|object| own(object, &owner, &run.settings)).collect();
+        let objects =
+            objects.into_iter().map(|object| own(object, &owner, &run.settings)).collect();
         Ok(Built { objects, checksum, secrets: self.secrets, encrypted })
     }
 
@@ -117,7 +127,9 @@ impl Build {
         }
         let failed = |error: String| format!("{}: {error}", post_build_failed(&object));
         let text = substitute(&yaml::to_string(object.as_value()), &self.variables, strict)
-            .map_err(|error| failed(format!("envsubst error: variable substitution failed: {error}")))?;
+            .map_err(|error| {
+                failed(format!("envsubst error: variable substitution failed: {error}"))
+            })?;
         let mut documents = yaml::documents("", &text)
             .map_err(|error| failed(format!("envsubst error: YAMLToJSON: {}", error.message)))?;
         let value = documents.pop().map(|document| document.value).unwrap_or_default();
@@ -149,7 +161,12 @@ impl Built {
 
 impl KustomizationController {
     /// Reads the ConfigMaps and Secrets that variables come from, one after the other.
-    pub(super) fn read_variables(&self, run: Box<Run>, build: Build, now: Timestamp) -> Next<State> {
+    pub(super) fn read_variables(
+        &self,
+        run: Box<Run>,
+        build: Build,
+        now: Timestamp,
+    ) -> Next<State> {
         let wanted = run.settings.substitution.as_ref().and_then(|s| s.from.get(build.next));
         let needed = build.objects.iter().any(|object| !is_untouched(object));
         let Some(reference) = wanted.filter(|_| needed) else {
@@ -191,9 +208,9 @@ fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
         if name.ends_with(".yaml") || name.ends_with(".yml") {
             let text = blob.as_text().unwrap_or_default();
             let read = manifest::objects(&name, text);
-            objects.extend(read.map_err(|mistake| {
-                format!("failed to decode Kubernetes YAML from {mistake}")
-            })?);
+            objects.extend(
+                read.map_err(|mistake| format!("failed to decode Kubernetes YAML from {mistake}"))?,
+            );
         }
     }
     Ok(objects)

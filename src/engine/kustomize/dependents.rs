@@ -89,8 +89,11 @@ mod tests {
     fn kustomization(name: &str, depends_on: &[&str]) -> Object {
         let mut object = Object::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "a", name);
         let depends_on: Vec<_> = depends_on.iter().map(|name| json!({ "name": name })).collect();
-        object.set("spec", json!({"sourceRef": {"kind": "GitRepository", "name": "repo"}, "dependsOn": depends_on,
-            "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": name}]}}));
+        object.set(
+            "spec",
+            json!({"sourceRef": {"kind": "GitRepository", "name": "repo"}, "dependsOn": depends_on,
+            "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": name}]}}),
+        );
         object
     }
 
@@ -106,7 +109,11 @@ mod tests {
 
     #[test]
     fn dependents_come_after_what_they_depend_on() {
-        let all = [kustomization("apps", &["infra"]), kustomization("infra", &[]), kustomization("web", &["apps"])];
+        let all = [
+            kustomization("apps", &["infra"]),
+            kustomization("infra", &[]),
+            kustomization("web", &["apps"]),
+        ];
         assert_eq!(names(of_source(&source(), &all)), ["infra", "apps", "web"]);
     }
 

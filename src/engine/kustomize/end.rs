@@ -99,7 +99,8 @@ impl KustomizationController {
                 self.then(run, Then::Done(Box::new(ending)), now)
             }
             Then::Poll(_) | Then::Succeed => {
-                let message = format!("unable to update the healthy status to progressing: {status}");
+                let message =
+                    format!("unable to update the healthy status to progressing: {status}");
                 self.fail(run, "HealthCheckFailed", message, now)
             }
             _ => self.give_up(run, &format!("failed to update status: {status}"), now),
@@ -111,7 +112,12 @@ impl KustomizationController {
     }
 
     /// Writes the final status.
-    pub(super) fn conclude(&self, mut run: Box<Run>, ending: Ending, now: Timestamp) -> Next<State> {
+    pub(super) fn conclude(
+        &self,
+        mut run: Box<Run>,
+        ending: Ending,
+        now: Timestamp,
+    ) -> Next<State> {
         let object = &mut run.draft.object;
         if let Some(asked) = object.annotation(REQUESTED_AT).map(str::to_owned) {
             object.set("status.lastHandledReconcileAt", asked);
@@ -148,10 +154,13 @@ impl Run {
         let Some(digest) = self.built.as_ref().map(|built| built.checksum.clone()) else { return };
         let listed = self.draft.object.get("status.history").and_then(Value::as_array);
         let mut history = listed.cloned().unwrap_or_default();
-        let same = |s: &Value| s["digest"] == digest.as_str() && s["lastReconciledStatus"] == status;
+        let same =
+            |s: &Value| s["digest"] == digest.as_str() && s["lastReconciledStatus"] == status;
         let mut snapshot = match history.iter().position(same) {
             Some(i) => history.remove(i),
-            None => json!({"digest": digest, "firstReconciled": now.to_string(), "lastReconciledStatus": status, "totalReconciliations": 0}),
+            None => {
+                json!({"digest": digest, "firstReconciled": now.to_string(), "lastReconciledStatus": status, "totalReconciliations": 0})
+            }
         };
         let total = snapshot["totalReconciliations"].as_i64().unwrap_or(0);
         snapshot["totalReconciliations"] = total.saturating_add(1).into();

@@ -22,8 +22,10 @@ impl KustomizationController {
         match run.impersonated(&self.options) {
             None => self.delete_all(run, now),
             Some(_) => {
-                let (namespace, name) = (run.draft.object.namespace(), &run.settings.service_account);
-                let name = if name.is_empty() { &self.options.default_service_account } else { name };
+                let (namespace, name) =
+                    (run.draft.object.namespace(), &run.settings.service_account);
+                let name =
+                    if name.is_empty() { &self.options.default_service_account } else { name };
                 let gvk = GroupVersionKind::new("v1", "ServiceAccount");
                 let request = ApiRequest::get(&gvk, namespace, name);
                 run.ask(Step::ServiceAccountRead, request)
@@ -31,7 +33,12 @@ impl KustomizationController {
         }
     }
 
-    pub(super) fn service_account_read(&self, run: Box<Run>, answer: Answer, now: Timestamp) -> Next<State> {
+    pub(super) fn service_account_read(
+        &self,
+        run: Box<Run>,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Next<State> {
         if answer.is_ok() {
             return self.delete_all(run, now);
         }
@@ -66,7 +73,13 @@ impl KustomizationController {
             let error = format!("delete failed, errors: {}", pruned.errors);
             let ending = Ending::new(Requeue::Failed(error.clone())).failed(error);
             let then = Then::Conclude(Box::new(ending));
-            return self.tell(run, Severity::Error, "pruning for deleted resource failed", then, now);
+            return self.tell(
+                run,
+                Severity::Error,
+                "pruning for deleted resource failed",
+                then,
+                now,
+            );
         }
         let lines: Vec<String> = pruned.changes.iter().map(ToString::to_string).collect();
         let deleted: Vec<Entry> = run
@@ -74,7 +87,10 @@ impl KustomizationController {
             .into_iter()
             .filter(|entry| {
                 let is = |object| entry.object == object;
-                pruned.changes.iter().any(|c| is(c.object.clone()) && c.action == ChangeAction::Deleted)
+                pruned
+                    .changes
+                    .iter()
+                    .any(|c| is(c.object.clone()) && c.action == ChangeAction::Deleted)
             })
             .collect();
         run.changes = pruned.changes;
@@ -85,7 +101,12 @@ impl KustomizationController {
         self.tell(run, Severity::Info, &lines.join("\n"), then, now)
     }
 
-    pub(super) fn terminate(&self, run: Box<Run>, entries: Vec<Entry>, now: Timestamp) -> Next<State> {
+    pub(super) fn terminate(
+        &self,
+        run: Box<Run>,
+        entries: Vec<Entry>,
+        now: Timestamp,
+    ) -> Next<State> {
         let wait = Termination::new(entries, run.settings.timeout, now);
         self.terminating(run, wait.start(), now)
     }
@@ -140,6 +161,8 @@ impl Run {
             "Delete" | "WaitForTermination" => true,
             _ => false,
         };
-        by_policy && !super::begin::is_suspended(&self.draft.object) && !self.old_inventory.is_empty()
+        by_policy
+            && !super::begin::is_suspended(&self.draft.object)
+            && !self.old_inventory.is_empty()
     }
 }

@@ -91,7 +91,9 @@ impl Run {
         let itself = self.draft.object.reference();
         let is_itself = |entry: &Entry| {
             let object = &entry.object;
-            object.kind == itself.kind && object.name == itself.name && object.namespace == itself.namespace
+            object.kind == itself.kind
+                && object.name == itself.name
+                && object.namespace == itself.namespace
         };
         set.retain(|entry| !is_itself(entry));
         set

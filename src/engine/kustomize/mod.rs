@@ -239,7 +239,13 @@ impl KustomizationController {
         rules
     }
 
-    fn go_on(&self, mut run: Box<Run>, step: Step, response: Response, now: Timestamp) -> Next<State> {
+    fn go_on(
+        &self,
+        mut run: Box<Run>,
+        step: Step,
+        response: Response,
+        now: Timestamp,
+    ) -> Next<State> {
         match step {
             Step::SourceRead => self.source_read(run, answer(response), now),
             Step::DependencyRead(i) => self.dependency_read(run, i, answer(response), now),
@@ -295,7 +301,13 @@ impl KustomizationController {
         self.writing(run, progress, then, now)
     }
 
-    fn writing(&self, run: Box<Run>, progress: Progress, then: Then, now: Timestamp) -> Next<State> {
+    fn writing(
+        &self,
+        run: Box<Run>,
+        progress: Progress,
+        then: Then,
+        now: Timestamp,
+    ) -> Next<State> {
         match progress {
             Progress::Ask(write, request) => run.ask(Step::Writing(write, then), request),
             Progress::Wait(write, pause) => run.wait(Step::Writing(write, then), pause),
@@ -305,7 +317,14 @@ impl KustomizationController {
     }
 
     /// Records an event about the Kustomization, with its `Ready` reason, then goes on.
-    fn tell(&self, run: Box<Run>, severity: Severity, message: &str, then: Then, now: Timestamp) -> Next<State> {
+    fn tell(
+        &self,
+        run: Box<Run>,
+        severity: Severity,
+        message: &str,
+        then: Then,
+        now: Timestamp,
+    ) -> Next<State> {
         let object = &run.draft.object;
         let ready = super::conditions::get(object, super::conditions::READY);
         let default = if severity == Severity::Error { "error" } else { "info" };
@@ -382,7 +401,8 @@ impl Reconciler for KustomizationController {
 
     fn start(&self, target: &ObjectRef, now: Timestamp) -> Next<State> {
         let (namespace, name) = (&target.namespace, &target.name);
-        let all = || ApiRequest::list_cached(&names::kustomization(), "", LabelSelector::everything());
+        let all =
+            || ApiRequest::list_cached(&names::kustomization(), "", LabelSelector::everything());
         match target.kind.as_str() {
             "Kustomization" => Next::ask(
                 State::KustomizationRead(target.clone(), now),
@@ -401,7 +421,11 @@ impl Reconciler for KustomizationController {
             State::ChangedSourceRead => match answer(response).map(ApiResponse::into_object) {
                 Ok(Some(source)) => Next::ask(
                     State::KustomizationsListed(Changed::Source(source)),
-                    ApiRequest::list_cached(&names::kustomization(), "", LabelSelector::everything()),
+                    ApiRequest::list_cached(
+                        &names::kustomization(),
+                        "",
+                        LabelSelector::everything(),
+                    ),
                 ),
                 Err(status) if !status.is_not_found() => Next::failed(status.message),
                 _ => Next::done(),
@@ -496,7 +520,8 @@ fn is_asked_anew(before: &Object, now: &Object) -> bool {
 }
 
 fn has_new_artifact(before: &Object, now: &Object, by_digest: bool) -> bool {
-    let field = |object: &Object, field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
+    let field =
+        |object: &Object, field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
     let differs = |name: &str| {
         let now = field(now, name);
         now.is_some() && now != field(before, name)

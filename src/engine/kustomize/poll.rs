@@ -117,7 +117,8 @@ impl Poll {
         };
         let lines: Vec<String> =
             (0..self.set.len()).filter(wrong).map(|i| self.describe(i)).collect();
-        let what = if timed_out { "timeout waiting for" } else { "failed early due to stalled resources" };
+        let what =
+            if timed_out { "timeout waiting for" } else { "failed early due to stalled resources" };
         Turn::Done(match lines.is_empty() {
             true => Ok(()),
             false => Err(format!("{what}: [{}]", lines.join(", "))),

@@ -198,7 +198,10 @@ mod tests {
         let gone = || Status::failure(Reason::NotFound, "gone");
         let found = |name: &str| if name == "b" { Err(gone()) } else { Ok(live(name, "apps")) };
         let (pruned, asked) = run(&["a", "b", "c"], options(), found, Ok(()));
-        assert_eq!(lines(&pruned), ["ConfigMap/a/c deleted", "ConfigMap/a/b deleted", "ConfigMap/a/a deleted"]);
+        assert_eq!(
+            lines(&pruned),
+            ["ConfigMap/a/c deleted", "ConfigMap/a/b deleted", "ConfigMap/a/a deleted"]
+        );
         assert_eq!(asked.iter().filter(|request| request.is_write()).count(), 2);
     }
 

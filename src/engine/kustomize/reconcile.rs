@@ -29,15 +29,17 @@ impl KustomizationController {
     pub(super) fn download(&self, run: Box<Run>) -> Next<State> {
         let source = run.source.as_ref().expect("a run downloads after it read its source");
         let text = |field: &str| source.text(&format!("status.artifact.{field}")).to_owned();
-        let artifact = ArtifactRef {
-            url: text("url"),
-            revision: text("revision"),
-            digest: text("digest"),
-        };
+        let artifact =
+            ArtifactRef { url: text("url"), revision: text("revision"), digest: text("digest") };
         Next::Ask(State::Running(run, Step::ArtifactDownloaded), Request::Download(artifact))
     }
 
-    pub(super) fn downloaded(&self, mut run: Box<Run>, response: Response, now: Timestamp) -> Next<State> {
+    pub(super) fn downloaded(
+        &self,
+        mut run: Box<Run>,
+        response: Response,
+        now: Timestamp,
+    ) -> Next<State> {
         let Response::Downloaded(answer) = response else {
             panic!("a download was answered with {response:?}")
         };
@@ -66,7 +68,8 @@ impl KustomizationController {
             return self.fail(run, "ReconciliationFailed", message.into(), now);
         }
         if run.settings.unsupported.contains(&"spec.decryption") {
-            let message = "spec.decryption is not supported: there are no keys here to decrypt with";
+            let message =
+                "spec.decryption is not supported: there are no keys here to decrypt with";
             return self.fail(run, "BuildFailed", message.into(), now);
         }
         match super::build::Build::new(&run.draft.object, &run.settings, tree) {
@@ -144,7 +147,8 @@ impl KustomizationController {
     }
 
     pub(super) fn prune(&self, mut run: Box<Run>, now: Timestamp) -> Next<State> {
-        let inventory: Inventory = run.applied.iter().map(|applied| applied.entry.clone()).collect();
+        let inventory: Inventory =
+            run.applied.iter().map(|applied| applied.entry.clone()).collect();
         let stale = run.old_inventory.stale(&inventory);
         run.draft.object.set("status.inventory", inventory.to_value());
         if run.settings.prune {

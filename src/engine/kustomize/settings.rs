@@ -139,7 +139,12 @@ fn health_check(entry: &Value) -> (GroupVersionKind, ObjectRef) {
 fn substitution(post_build: &Value) -> Substitution {
     Substitution {
         inline: texts(post_build.get("substitute")),
-        from: post_build["substituteFrom"].as_array().into_iter().flatten().map(reference).collect(),
+        from: post_build["substituteFrom"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(reference)
+            .collect(),
         always: post_build["substituteStrategy"] == "Always",
     }
 }
@@ -174,7 +179,9 @@ fn list<'a>(object: &'a Object, field: &str) -> impl Iterator<Item = &'a Value> 
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
     let entries = map.and_then(Value::as_object).into_iter().flatten();
-    entries.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+    entries
+        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -183,7 +190,8 @@ mod tests {
     use serde_json::json;
 
     fn read(spec: Value) -> Result<Settings, String> {
-        let mut object = Object::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "web", "apps");
+        let mut object =
+            Object::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "web", "apps");
         object.set("spec", spec);
         Settings::of(&object)
     }
@@ -201,8 +209,10 @@ mod tests {
 
     #[test]
     fn names_without_a_namespace_are_in_the_kustomizations_own() {
-        let settings = read(json!({"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "repo"},
-            "dependsOn": [{"name": "infra"}, {"name": "x", "namespace": "y"}]})).unwrap();
+        let settings =
+            read(json!({"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "repo"},
+            "dependsOn": [{"name": "infra"}, {"name": "x", "namespace": "y"}]}))
+            .unwrap();
         assert_eq!(settings.source.to_string(), "GitRepository/web/repo");
         let names: Vec<_> = settings.depends_on.iter().map(|d| d.object.to_string()).collect();
         assert_eq!(names, ["Kustomization/web/infra", "Kustomization/y/x"]);

@@ -65,7 +65,10 @@ mod tests {
         check(&[], None);
         check(&[stored], Some(("True", ARTIFACT_IN_STORAGE)));
         check(&[stored, (RECONCILING, "True")], Some(("False", RECONCILING)));
-        check(&[(RECONCILING, "True"), (FETCH_FAILED, "True"), stored], Some(("False", FETCH_FAILED)));
+        check(
+            &[(RECONCILING, "True"), (FETCH_FAILED, "True"), stored],
+            Some(("False", FETCH_FAILED)),
+        );
         check(&[(READY, "True")], None);
     }
 }

@@ -54,7 +54,8 @@ fn part(value: &str, arguments: &[String]) -> String {
 
 /// Removes the shortest or longest prefix that a pattern matches; an empty prefix is none.
 fn trim(value: &str, pattern: &str, longest: bool) -> String {
-    let ends: Vec<usize> = value.char_indices().skip(1).map(|(i, _)| i).chain([value.len()]).collect();
+    let ends: Vec<usize> =
+        value.char_indices().skip(1).map(|(i, _)| i).chain([value.len()]).collect();
     let matching = |end: &&usize| **end > 0 && matches(pattern, &value[..**end]);
     let end = if longest { ends.iter().rev().find(matching) } else { ends.iter().find(matching) };
     value[end.copied().unwrap_or(0)..].into()
@@ -62,7 +63,8 @@ fn trim(value: &str, pattern: &str, longest: bool) -> String {
 
 /// Whether a shell pattern matches a whole text: `*`, `?`, `[a-z]`, `[^a]`, `\` before a plain character.
 fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {

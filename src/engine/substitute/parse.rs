@@ -97,7 +97,11 @@ impl Scanner<'_> {
         self.default(variable, operator)
     }
 
-    fn default(&mut self, variable: String, operator: &'static str) -> Result<Node, SubstituteError> {
+    fn default(
+        &mut self,
+        variable: String,
+        operator: &'static str,
+    ) -> Result<Node, SubstituteError> {
         let mut arguments = Vec::new();
         while self.chars.peek() != Some(&'}') {
             arguments.push(self.argument(|c| c != '}', false)?);
