@@ -2,6 +2,7 @@
 //!
 //! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are.
 
+mod commands;
 mod mistake;
 mod reading;
 

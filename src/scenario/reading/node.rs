@@ -1,11 +1,8 @@
 //! YAML with the place of every part.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
-use serde_saphyr::Spanned;
 
+use crate::manifest::yaml::{self, Content, Dialect, Key};
 use crate::scenario::mistake::{Mistake, Place};
 
 /// A part of a YAML document, and where it stands.
@@ -37,27 +34,20 @@ pub(super) struct Spot {
 
 /// Reads one document.
 pub(super) fn parse(file: &str, source: &str) -> Result<Node, Mistake> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let parsed: Result<Spanned<Inner>, _> = serde_saphyr::from_str_with_options(source, options);
-    match parsed {
-        Ok(spanned) => Ok(node(spanned)),
-        Err(error) => {
-            let spot = error.location().map_or(Spot::default(), |location| Spot {
-                line: location.line() as usize,
-                column: location.column() as usize,
-                length: 1,
-            });
-            let message = error.without_snippet().to_string();
-            Err(Mistake::at("", first_line(&message)).with_place(spot.place(file, source)))
+    let documents = yaml::nodes(file, source, Dialect::Kustomize).map_err(|error| {
+        let spot = Spot { line: error.line, column: error.column, length: 1 };
+        Mistake::at("", error.message).hint(error.remedy).with_place(spot.place(file, source))
+    })?;
+    match &documents[..] {
+        [] => Ok(Node { shape: Shape::Null, place: Spot { line: 1, column: 1, length: 1 } }),
+        [document] => Ok(node(document)),
+        [_, second, ..] => {
+            let spot = Spot { line: second.at.line, column: second.at.column, length: 1 };
+            Err(Mistake::at("", "a second document")
+                .expected("expected one scenario a file")
+                .with_place(spot.place(file, source)))
         }
     }
-}
-
-/// The sentence, without what only a caller of the library could do about it.
-fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or("not YAML");
-    let end = [" at line ", ", set DuplicateKeyPolicy"].iter().filter_map(|tail| line.find(tail));
-    line[..end.min().unwrap_or(line.len())].to_owned()
 }
 
 impl Spot {
@@ -104,104 +94,28 @@ impl Node {
     }
 }
 
-/// What serde fills; the spans are made into [`Spot`]s afterwards.
-enum Inner {
-    Null,
-    Bool(bool),
-    Number(Number),
-    Text(String),
-    List(Vec<Spanned<Inner>>),
-    Map(Vec<(Spanned<String>, Spanned<Inner>)>),
-}
-
-fn node(spanned: Spanned<Inner>) -> Node {
-    let place = spot(&spanned.referenced);
-    let shape = match spanned.value {
-        Inner::Null => Shape::Null,
-        Inner::Bool(flag) => Shape::Bool(flag),
-        Inner::Number(number) => Shape::Number(number),
-        Inner::Text(text) => Shape::Text(text),
-        Inner::List(items) => Shape::List(items.into_iter().map(node).collect()),
-        Inner::Map(fields) => Shape::Map(
-            fields
-                .into_iter()
-                .map(|(key, value)| (key.value, spot(&key.referenced), node(value)))
-                .collect(),
-        ),
-    };
-    Node { shape, place }
-}
-
-fn spot(location: &serde_saphyr::Location) -> Spot {
-    Spot {
-        line: location.line() as usize,
-        column: location.column() as usize,
-        length: location.span().len() as usize,
-    }
-}
-
-impl<'de> Deserialize<'de> for Inner {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(InnerVisitor)
-    }
-}
-
-struct InnerVisitor;
-
-impl<'de> Visitor<'de> for InnerVisitor {
-    type Value = Inner;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("YAML")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Inner, E> {
-        Ok(Inner::Null)
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Inner, E> {
-        Ok(Inner::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Inner, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Inner, E> {
-        Ok(Inner::Bool(flag))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Inner, E> {
-        Ok(Inner::Number(number.into()))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Inner, E> {
-        Ok(Inner::Number(number.into()))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Inner, E> {
-        Number::from_f64(number)
-            .map(Inner::Number)
-            .ok_or_else(|| E::custom("a number that is infinite, or none at all"))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Inner, E> {
-        Ok(Inner::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Inner, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+fn node(node: &yaml::Node) -> Node {
+    let place = |length: usize| Spot { line: node.at.line, column: node.at.column, length };
+    match &node.content {
+        Content::Scalar(scalar) => {
+            let shape = match scalar.value() {
+                Some(Value::Bool(flag)) => Shape::Bool(flag),
+                Some(Value::Number(number)) => Shape::Number(number),
+                Some(Value::Null) => Shape::Null,
+                _ => Shape::Text(scalar.text.clone()),
+            };
+            Node { shape, place: place(scalar.text.chars().count()) }
         }
-        Ok(Inner::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Inner, A::Error> {
-        let mut map = Vec::new();
-        while let Some(field) = fields.next_entry()? {
-            map.push(field);
+        Content::Sequence(items) => {
+            Node { shape: Shape::List(items.iter().map(self::node).collect()), place: place(1) }
         }
-        Ok(Inner::Map(map))
+        Content::Mapping(entries) => {
+            let fields = entries.iter().map(|entry| {
+                let Key { text, at } = &entry.key;
+                let spot = Spot { line: at.line, column: at.column, length: text.chars().count() };
+                (text.clone(), spot, self::node(&entry.value))
+            });
+            Node { shape: Shape::Map(fields.collect()), place: place(1) }
+        }
     }
 }

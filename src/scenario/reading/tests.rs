@@ -130,7 +130,7 @@ fn mistakes_are_told_by_line_column_and_word() {
         "'at' and 'by'",
     );
     check("scenario: [\n", 1, 11, 1, "unclosed bracket '['");
-    check("a: 1\na: 2\n", 2, 1, 1, "duplicate mapping key: a");
+    check("a: 1\na: 2\n", 2, 1, 1, "the key \"a\" stands twice in one mapping");
 }
 
 #[test]

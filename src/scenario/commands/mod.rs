@@ -1,0 +1,5 @@
+//! The commands that people type.
+
+mod flags;
+mod kubectl;
+mod words;
