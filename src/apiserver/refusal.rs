@@ -186,15 +186,6 @@ pub(super) fn too_large(limit: usize) -> Status {
     )
 }
 
-/// A JSON patch that cannot be carried out.
-pub(super) fn unpatchable() -> Status {
-    Status::failure_about(
-        Reason::Invalid,
-        "the server rejected our request due to an error in our request",
-        StatusDetails::default(),
-    )
-}
-
 /// The version is older than what the log keeps.
 pub(super) fn too_old(asked: ResourceVersion, oldest: ResourceVersion) -> Status {
     Status::failure(Reason::Expired, format!("too old resource version: {asked} ({oldest})"))

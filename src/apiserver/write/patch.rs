@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::update::Managed;
-use super::{Answer, Write, semantics};
-use crate::api::{Body, Patch, Status, Subresource, WriteOptions};
-use crate::apiserver::{refusal, scale};
+use super::{Answer, Write};
+use crate::api::{Body, Patch, Subresource, WriteOptions};
+use crate::apiserver::managed::{self, Applied};
+use crate::apiserver::refusal;
 use crate::object::Object;
 
 impl Write<'_> {
@@ -14,7 +15,7 @@ impl Write<'_> {
             return Err(refusal::no_strategic_merge());
         }
         if self.subresource == Some(Subresource::Scale) {
-            return self.patch_scale(patch);
+            return self.patch_scale(patch, options);
         }
         self.expect_subresource()?;
         if let Patch::Apply(config) = patch {
@@ -38,45 +39,34 @@ impl Write<'_> {
         }
         self.expect_place(&mut config)?;
         let old = self.stored();
-        let mut value =
-            self.manage_apply(old.as_ref().map(Object::as_value), &config, options.force)?;
-        self.default(&mut value);
-        match old {
-            Some(old) => self.replace(&old, value, Managed::Applied),
-            None => Ok((201, Body::Object(self.insert(value)?))),
+        let live = old.as_ref().map(Object::as_value);
+        let applied = self.manage_apply(live, &config, options.force)?;
+        match (old, applied) {
+            (Some(old), Applied::Unchanged) => Ok((200, Body::Object(old))),
+            (Some(old), Applied::Object(value)) => self.replace(&old, value, Managed::Applied),
+            (None, Applied::Object(value)) => Ok((201, Body::Object(self.insert(value)?))),
+            (None, Applied::Unchanged) => unreachable!("what is not there changes by being made"),
         }
-    }
-
-    fn patched(&self, live: &Value, patch: &Patch) -> Result<Value, Status> {
-        match patch {
-            Patch::Merge(changes) => {
-                let mut value = live.clone();
-                semantics::merge(&mut value, changes);
-                Ok(value)
-            }
-            Patch::Strategic(changes) => self.strategic(live, changes),
-            Patch::Json(operations) => self.json_patch(live, operations),
-            Patch::Apply(_) => unreachable!("an apply goes its own way"),
-        }
-    }
-
-    fn json_patch(&self, live: &Value, operations: &Value) -> Result<Value, Status> {
-        let _ = (live, operations);
-        Err(refusal::unpatchable())
     }
 
     /// Patches the wanted count in the shape of an `autoscaling/v1` Scale.
-    fn patch_scale(&mut self, patch: Patch) -> Answer {
-        let paths = self.resource.scale.clone().ok_or_else(refusal::unknown_resource)?;
-        let live = scale::of(&self.existing()?, &paths);
-        let patched = match &patch {
+    fn patch_scale(&mut self, patch: Patch, options: &WriteOptions) -> Answer {
+        let old = self.existing()?;
+        let live = self.scale_of(&old)?;
+        match patch {
             Patch::Apply(config) => {
-                let mut value = live.into_value();
-                semantics::merge(&mut value, config);
-                value
+                let kind = self.scale_kind();
+                let registry = self.server.resources.registry();
+                let writer = self.scale_writer(options.force);
+                match managed::apply(registry, &kind, Some(&live), &config, &writer)? {
+                    Applied::Unchanged => self.write_scale(&old, live),
+                    Applied::Object(scale) => self.write_scale(&old, scale),
+                }
             }
-            other => self.patched(live.as_value(), other)?,
-        };
-        self.update_scale(patched)
+            other => {
+                let patched = self.patched(&live, &other)?;
+                self.update_scale(patched)
+            }
+        }
     }
 }

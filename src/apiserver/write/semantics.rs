@@ -1,11 +1,12 @@
 //! Where the write path meets what a kind's schema says: decoding, defaults, validation, patches,
 //! and who manages which field.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{Write, metadata_mut};
-use crate::api::{Cause, FieldValidation, Status};
-use crate::apiserver::{refusal, schema};
+use super::Write;
+use crate::api::{Cause, FieldValidation, Patch, Status};
+use crate::apiserver::managed::{self, Applied, Writer};
+use crate::apiserver::{patch, refusal, schema};
 use crate::object::Object;
 
 impl Write<'_> {
@@ -55,13 +56,11 @@ impl Write<'_> {
 
     /// Notes in `metadata.managedFields` what an update or a creation changed.
     pub(super) fn manage_update(&self, old: Option<&Value>, new: &mut Value) {
-        let managers = old.and_then(|old| old["metadata"].get("managedFields")).cloned();
-        let own = json!({
-            "manager": self.manager, "operation": "Update", "apiVersion": self.resource.gvk.api_version(),
-            "time": self.now.to_string(), "fieldsType": "FieldsV1", "fieldsV1": {},
-        });
-        let kept = managers.unwrap_or_else(|| json!([own]));
-        metadata_mut(new).insert("managedFields".into(), kept);
+        let registry = self.server.resources.registry();
+        managed::update(registry, &self.resource.schema, old, new, &self.writer(false));
+        if let Some(old) = old {
+            managed::keep_times(old, new);
+        }
     }
 
     /// The object as a server-side apply leaves it.
@@ -70,37 +69,29 @@ impl Write<'_> {
         live: Option<&Value>,
         config: &Value,
         force: bool,
-    ) -> Result<Value, Status> {
-        let _ = force;
-        let mut merged = live.cloned().unwrap_or_else(|| json!({}));
-        merge(&mut merged, config);
-        self.manage_update(live, &mut merged);
-        Ok(merged)
+    ) -> Result<Applied, Status> {
+        let registry = self.server.resources.registry();
+        managed::apply(registry, &self.resource.schema, live, config, &self.writer(force))
     }
 
-    /// The object after a strategic merge patch.
-    pub(super) fn strategic(&self, live: &Value, patch: &Value) -> Result<Value, Status> {
-        let mut merged = live.clone();
-        merge(&mut merged, patch);
-        Ok(merged)
+    /// Who writes, for the record of field managers.
+    pub(super) fn writer(&self, force: bool) -> Writer {
+        Writer {
+            manager: self.manager.clone(),
+            api_version: self.resource.gvk.api_version(),
+            subresource: self.subresource_name().to_owned(),
+            force,
+            now: self.now,
+        }
     }
-}
 
-/// RFC 7386.
-pub(super) fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(changes) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let fields = target.as_object_mut().expect("just made");
-    for (field, change) in changes {
-        if change.is_null() {
-            fields.remove(field);
-        } else {
-            merge(fields.entry(field.clone()).or_insert(Value::Null), change);
+    /// The object after a patch that is no apply.
+    pub(super) fn patched(&self, live: &Value, patch: &Patch) -> Result<Value, Status> {
+        match patch {
+            Patch::Merge(changes) => patch::merge(live, changes),
+            Patch::Strategic(changes) => patch::strategic(&self.resource, live, changes),
+            Patch::Json(operations) => patch::json(live, operations),
+            Patch::Apply(_) => unreachable!("an apply goes its own way"),
         }
     }
 }
