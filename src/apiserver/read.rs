@@ -7,7 +7,7 @@ use super::history::{Entry, at_version};
 use super::resource::Resource;
 use super::server::Server;
 use super::store::key;
-use super::{paging, refusal, scale, selectable};
+use super::{paging, refusal, scale, schema, selectable};
 use crate::api::{
     ApiRequest, ApiResponse, Body, ListOptions, ObjectList, ResourceVersion, Status, Subresource,
     WatchEvent, WatchEventType,
@@ -38,7 +38,7 @@ impl<'a> View<'a> {
         let object = self
             .object(resource, &key(&request.namespace, &request.name))
             .ok_or_else(|| refusal::not_found(resource, &request.name))?;
-        let shown = in_version(object, &resource.gvk);
+        let shown = in_version(self.server, object, &resource.gvk);
         let part = match &request.subresource {
             None => shown,
             Some(Subresource::Status) if resource.status => shown,
@@ -84,8 +84,11 @@ impl<'a> View<'a> {
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let mut found =
             self.objects(resource, namespace, after).into_iter().filter(|object| wanted(object));
-        let items: Vec<Object> =
-            found.by_ref().take(limit).map(|object| in_version(object, &resource.gvk)).collect();
+        let items: Vec<Object> = found
+            .by_ref()
+            .take(limit)
+            .map(|object| in_version(self.server, object, &resource.gvk))
+            .collect();
         let left = if options.limit == 0 { 0 } else { found.count() as u64 };
         let mut list = ObjectList { items, resource_version: self.at, ..ObjectList::default() };
         if left > 0 {
@@ -173,7 +176,10 @@ impl Server {
             .log_since(from)?
             .filter(|entry| entry.concerns(resource, namespace))
             .filter_map(|entry| event(entry, selected(&entry.before), selected(&entry.after)))
-            .map(|event| WatchEvent { object: in_version(event.object, &resource.gvk), ..event })
+            .map(|event| WatchEvent {
+                object: in_version(self, event.object, &resource.gvk),
+                ..event
+            })
             .collect();
         Ok(ApiResponse::ok(Body::Events(events)))
     }
@@ -217,13 +223,23 @@ fn event(entry: &Entry, before: bool, after: bool) -> Option<WatchEvent> {
     Some(WatchEvent { kind, object })
 }
 
-/// The object at another version of its kind. Versions of a kind differ in name only.
-pub(super) fn in_version(object: Object, kind: &GroupVersionKind) -> Object {
-    let api_version = kind.api_version();
-    if object.api_version() == api_version {
+/// The object at another version of its kind.
+pub(super) fn in_version(server: &Server, object: Object, kind: &GroupVersionKind) -> Object {
+    let registry = server.resources.registry();
+    let there = object.gvk();
+    if there == *kind {
         return object;
     }
-    let mut shown = object;
-    shown.set("apiVersion", api_version);
-    shown
+    match (registry.kind(&there), registry.kind(kind)) {
+        (Some(from), Some(to)) => {
+            let converted = schema::convert(from, to, object.as_value());
+            Object::from_value(converted).expect("a conversion keeps what an object has")
+        }
+        // The version that it was stored at is served no longer.
+        _ => {
+            let mut shown = object;
+            shown.set("apiVersion", kind.api_version());
+            shown
+        }
+    }
 }

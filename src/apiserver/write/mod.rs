@@ -6,6 +6,7 @@
 mod create;
 mod delete;
 mod patch;
+mod scaling;
 mod semantics;
 mod subresources;
 mod update;
@@ -83,7 +84,7 @@ impl<'a> Write<'a> {
     fn stored(&self) -> Option<Object> {
         let key = key(&self.namespace, &self.name);
         let object = self.server.store.get(&self.resource.table, &key)?;
-        Some(in_version(object.clone(), &self.resource.gvk))
+        Some(in_version(self.server, object.clone(), &self.resource.gvk))
     }
 
     fn existing(&self) -> Result<Object, Status> {
@@ -136,7 +137,8 @@ impl<'a> Write<'a> {
         let version = self.server.history.next_version();
         let key = key(place.namespace(), place.name());
         let after = after.map(|object| at_version(&object, version));
-        let stored = after.clone().map(|object| in_version(object, &self.resource.storage));
+        let storage = &self.resource.storage;
+        let stored = after.clone().map(|object| in_version(self.server, object, storage));
         let before = self.server.store.get(&self.resource.table, &key).cloned();
         match &stored {
             Some(object) => self.server.store.put(&self.resource.table, key, object.clone()),

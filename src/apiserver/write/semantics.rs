@@ -1,11 +1,12 @@
-//! Where the write path meets what a kind's schema says: decoding, defaults, validation, patches,
-//! and who manages which field.
+//! Where the write path meets what a kind's schema says: decoding, defaults, validation, and who
+//! manages which field.
 
 use serde_json::Value;
 
 use super::Write;
 use crate::api::{Cause, FieldValidation, Patch, Status};
 use crate::apiserver::managed::{self, Applied, Writer};
+use crate::apiserver::schema::Registry;
 use crate::apiserver::{patch, refusal, schema};
 use crate::object::Object;
 
@@ -47,7 +48,7 @@ impl Write<'_> {
             return Vec::new();
         }
         let Ok(definition) = Object::from_value(value.clone()) else { return Vec::new() };
-        let mut registry = self.server.resources.registry().clone();
+        let mut registry = self.registry().clone();
         match registry.add_custom(&definition) {
             Ok(()) => Vec::new(),
             Err(why) => vec![refusal::cause("FieldValueInvalid", &why.field, why.problem)],
@@ -56,11 +57,7 @@ impl Write<'_> {
 
     /// Notes in `metadata.managedFields` what an update or a creation changed.
     pub(super) fn manage_update(&self, old: Option<&Value>, new: &mut Value) {
-        let registry = self.server.resources.registry();
-        managed::update(registry, &self.resource.schema, old, new, &self.writer(false));
-        if let Some(old) = old {
-            managed::keep_times(old, new);
-        }
+        managed::update(self.registry(), &self.resource.schema, old, new, &self.writer(false));
     }
 
     /// The object as a server-side apply leaves it.
@@ -70,11 +67,20 @@ impl Write<'_> {
         config: &Value,
         force: bool,
     ) -> Result<Applied, Status> {
-        let registry = self.server.resources.registry();
-        managed::apply(registry, &self.resource.schema, live, config, &self.writer(force))
+        managed::apply(self.registry(), &self.resource.schema, live, config, &self.writer(force))
     }
 
-    /// Who writes, for the record of field managers.
+    /// The object after a patch that is no apply.
+    pub(super) fn patched(&self, live: &Value, patch: &Patch) -> Result<Value, Status> {
+        match patch {
+            Patch::Json(operations) => patch::json(live, operations),
+            Patch::Merge(changes) => patch::merge(live, changes),
+            Patch::Strategic(changes) => patch::strategic(&self.resource, live, changes),
+            Patch::Apply(_) => unreachable!("an apply goes its own way"),
+        }
+    }
+
+    /// Who writes, for the record of managers.
     pub(super) fn writer(&self, force: bool) -> Writer {
         Writer {
             manager: self.manager.clone(),
@@ -85,13 +91,7 @@ impl Write<'_> {
         }
     }
 
-    /// The object after a patch that is no apply.
-    pub(super) fn patched(&self, live: &Value, patch: &Patch) -> Result<Value, Status> {
-        match patch {
-            Patch::Merge(changes) => patch::merge(live, changes),
-            Patch::Strategic(changes) => patch::strategic(&self.resource, live, changes),
-            Patch::Json(operations) => patch::json(live, operations),
-            Patch::Apply(_) => unreachable!("an apply goes its own way"),
-        }
+    pub(super) fn registry(&self) -> &Registry {
+        self.server.resources.registry()
     }
 }

@@ -1,15 +1,11 @@
 //! Update: the new state of an object that is there.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
-use crate::api::{Body, FieldValidation, Status, Subresource, WriteOptions};
-use crate::apiserver::managed::{self, Writer};
-use crate::apiserver::schema::{self, KindSchema};
-use crate::apiserver::{refusal, scale};
-use crate::object::{GroupVersionKind, Object};
+use crate::api::{Body, Status, Subresource, WriteOptions};
+use crate::apiserver::{managed, refusal};
+use crate::object::Object;
 
 /// How the field managers are told of a change.
 pub(super) enum Managed {
@@ -23,7 +19,7 @@ impl Write<'_> {
     pub(in crate::apiserver) fn update(&mut self, body: Object, options: &WriteOptions) -> Answer {
         let value = body.into_value();
         if self.subresource == Some(Subresource::Scale) {
-            return self.update_scale(value);
+            return self.update_scale(value, options);
         }
         if self.is_finalize() {
             return self.finalize(&value);
@@ -49,16 +45,17 @@ impl Write<'_> {
     pub(super) fn replace(&mut self, old: &Object, mut value: Value, managed: Managed) -> Answer {
         self.expect_identity(old, &value)?;
         let before = old.as_value();
-        self.keep_parts(before, &mut value);
-        keep_metadata(before, &mut value);
         if let Managed::Update = managed {
             self.manage_update(Some(before), &mut value);
         }
+        self.keep_parts(before, &mut value);
+        keep_metadata(before, &mut value);
         self.count_generation(before, &mut value);
         let causes = self.broken_rules(&value, Some(before));
         if !causes.is_empty() {
             return Err(refusal::invalid(&self.resource, &self.name, causes));
         }
+        managed::keep_times(before, &mut value);
         if value == *before {
             return Ok((200, Body::Object(old.clone())));
         }
@@ -72,7 +69,7 @@ impl Write<'_> {
     }
 
     /// Optimistic concurrency: a version or uid that is given must be the stored one.
-    fn expect_identity(&self, old: &Object, value: &Value) -> Result<(), Status> {
+    pub(super) fn expect_identity(&self, old: &Object, value: &Value) -> Result<(), Status> {
         let given =
             |field: &str| value["metadata"].get(field).and_then(Value::as_str).unwrap_or("");
         match given("resourceVersion") {
@@ -159,63 +156,6 @@ impl Write<'_> {
             None => Ok(()),
             Some(Subresource::Status) if self.resource.status => Ok(()),
             Some(_) => Err(refusal::unknown_resource()),
-        }
-    }
-
-    /// Writes a wanted count, given as an `autoscaling/v1` Scale.
-    pub(super) fn update_scale(&mut self, given: Value) -> Answer {
-        let old = self.existing()?;
-        let live = self.scale_of(&old)?;
-        let kind = self.scale_kind();
-        let (mut new, _) = schema::decode(&kind, given, FieldValidation::Ignore)?;
-        schema::default(&kind, &mut new);
-        let registry = self.server.resources.registry();
-        managed::update(registry, &kind, Some(&live), &mut new, &self.scale_writer(false));
-        self.write_scale(&old, new)
-    }
-
-    /// The object as a Scale, its managers included.
-    pub(super) fn scale_of(&self, object: &Object) -> Result<Value, Status> {
-        let paths = self.resource.scale.as_ref().ok_or_else(refusal::unknown_resource)?;
-        let mut scale = scale::of(object, paths).into_value();
-        let registry = self.server.resources.registry();
-        let entries = managed::scale_entries(registry, &self.resource.schema, object.as_value());
-        if !entries.is_null() {
-            metadata_mut(&mut scale).insert("managedFields".into(), entries);
-        }
-        Ok(scale)
-    }
-
-    pub(super) fn scale_kind(&self) -> Arc<KindSchema> {
-        let scale = GroupVersionKind::new("autoscaling/v1", "Scale");
-        self.server.resources.registry().kind(&scale).expect("Scale is built in").clone()
-    }
-
-    pub(super) fn scale_writer(&self, force: bool) -> Writer {
-        Writer { api_version: "autoscaling/v1".into(), ..self.writer(force) }
-    }
-
-    /// Gives `old` the wanted count and the managers of a Scale.
-    pub(super) fn write_scale(&mut self, old: &Object, scale: Value) -> Answer {
-        let paths = self.resource.scale.clone().ok_or_else(refusal::unknown_resource)?;
-        let mut new = old.clone();
-        new.set(&paths.spec, scale["spec"]["replicas"].as_i64().unwrap_or(0));
-        if let Some(version) = scale["metadata"].get("resourceVersion") {
-            new.set("metadata.resourceVersion", version.clone());
-        }
-        let registry = self.server.resources.registry();
-        let schema = &self.resource.schema;
-        match managed::parent_entries(registry, schema, old.as_value(), &scale) {
-            Value::Null => new.remove("metadata.managedFields"),
-            entries => {
-                new.set("metadata.managedFields", entries);
-                None
-            }
-        };
-        let (code, body) = self.replace(old, new.into_value(), Managed::Applied)?;
-        match body {
-            Body::Object(scaled) => Ok((code, Body::Object(scale::of(&scaled, &paths)))),
-            other => Ok((code, other)),
         }
     }
 }
