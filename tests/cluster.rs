@@ -3,6 +3,7 @@
 #[path = "cluster/rig.rs"]
 mod rig;
 
+use driftlab::api::Propagation;
 use driftlab::object::Object;
 use driftlab::time::Duration;
 use rig::Rig;
@@ -43,6 +44,136 @@ fn a_deployment_comes_up_and_tells_so() {
     rig.create(deployment("hello", 3, "nginx:1.27"));
     rig.run_until("rolled out", |rig| is_rolled_out(rig, "hello"));
     assert_eq!(rig.ready_pods("default").len(), 3);
+    let revision =
+        |o: &Object| o.annotation("deployment.kubernetes.io/revision").map(str::to_owned);
+    assert_eq!(revision(&rig.get("Deployment", "default", "hello")).as_deref(), Some("1"));
+}
+
+#[test]
+fn a_rolling_update_never_serves_with_fewer_than_wanted() {
+    let mut rig = Rig::new(2);
+    rig.create(deployment("hello", 3, "nginx:1.27"));
+    rig.run_until("rolled out", |rig| is_rolled_out(rig, "hello"));
+    rig.patch("Deployment", "default", "hello", image_patch("nginx:1.28"));
+    rig.watch_for(Duration::from_mins(2), |rig| {
+        assert!(rig.ready_pods("default").len() >= 3, "25% of 3 rounds down to none unavailable");
+        let sets = rig.all("ReplicaSet", "default");
+        let wanted: i64 = sets.iter().filter_map(|set| set.int("spec.replicas")).sum();
+        assert!(wanted <= 4, "25% of 3 rounds up to one more");
+    });
+    assert!(is_rolled_out(&rig, "hello"));
+    let images: Vec<String> = rig
+        .ready_pods("default")
+        .iter()
+        .map(|p| p.text("spec.containers.0.image").to_owned())
+        .collect();
+    assert_eq!(images, ["nginx:1.28"; 3]);
+}
+
+#[test]
+fn a_missing_image_leaves_the_old_pods_serving() {
+    let mut rig = Rig::new(2);
+    rig.create(deployment("hello", 3, "nginx:1.27"));
+    rig.run_until("rolled out", |rig| is_rolled_out(rig, "hello"));
+    rig.missing_images.push("nginx:1.72");
+    rig.patch("Deployment", "default", "hello", image_patch("nginx:1.72"));
+    rig.watch_for(Duration::from_mins(11), |rig| assert_eq!(rig.ready_pods("default").len(), 3));
+    let waiting = |pod: &Object| {
+        pod.text("status.containerStatuses.0.state.waiting.reason") == "ImagePullBackOff"
+    };
+    assert_eq!(rig.all("Pod", "default").iter().filter(|pod| waiting(pod)).count(), 1);
+    let told = rig.events("Pod");
+    assert!(told.contains(&"Failed Error: ErrImagePull".to_owned()), "{told:#?}");
+    assert!(
+        told.contains(&"BackOff Back-off pulling image \"nginx:1.72\"".to_owned()),
+        "{told:#?}"
+    );
+    let deployment = rig.get("Deployment", "default", "hello");
+    let conditions = driftlab::reconciler::conditions(&deployment);
+    let progressing = conditions.iter().find(|c| c.kind == "Progressing").unwrap();
+    assert_eq!(progressing.reason, "ProgressDeadlineExceeded");
+    rig.patch("Deployment", "default", "hello", image_patch("nginx:1.27"));
+    rig.run_until("rolled back", |rig| is_rolled_out(rig, "hello"));
+    assert_eq!(
+        rig.get("Deployment", "default", "hello").annotation("deployment.kubernetes.io/revision"),
+        Some("3")
+    );
+    assert_eq!(rig.all("ReplicaSet", "default").len(), 2);
+}
+
+#[test]
+fn scaling_adds_and_removes_pods() {
+    let mut rig = Rig::new(2);
+    rig.create(deployment("hello", 3, "nginx:1.27"));
+    for replicas in [5, 1, 0, 2] {
+        rig.patch("Deployment", "default", "hello", json!({"spec": {"replicas": replicas}}));
+        rig.run_until("scaled", |rig| is_rolled_out(rig, "hello"));
+        rig.run_for(Duration::from_secs(40));
+        assert_eq!(rig.all("Pod", "default").len(), replicas);
+    }
+    let told = rig.events("Deployment");
+    assert_eq!(told.len(), 4, "{told:?}");
+}
+
+#[test]
+fn dependents_go_with_their_owner_or_stay_as_asked() {
+    let check = |how: Option<Propagation>, left: usize| {
+        let mut rig = Rig::new(2);
+        rig.create(deployment("hello", 3, "nginx:1.27"));
+        rig.run_until("rolled out", |rig| is_rolled_out(rig, "hello"));
+        rig.delete("Deployment", "default", "hello", how);
+        if how == Some(Propagation::Foreground) {
+            rig.watch_for(Duration::from_mins(1), |rig| {
+                let pods = rig.all("Pod", "default").len();
+                assert!(pods == 0 || rig.find("Deployment", "default", "hello").is_some());
+            });
+        }
+        rig.run_for(Duration::from_mins(1));
+        assert_eq!(rig.find("Deployment", "default", "hello"), None);
+        assert_eq!(rig.all("Pod", "default").len(), left, "{how:?}");
+        let sets = rig.all("ReplicaSet", "default");
+        assert!(sets.iter().all(|set| set.owner_references().is_empty()));
+        assert_eq!(sets.len(), left / 3, "{how:?}");
+        if left > 0 {
+            rig.create(deployment("hello", 3, "nginx:1.27"));
+            rig.run_until("adopted", |rig| is_rolled_out(rig, "hello"));
+            assert_eq!(rig.all("ReplicaSet", "default").len(), 1);
+        }
+    };
+    check(None, 0);
+    check(Some(Propagation::Background), 0);
+    check(Some(Propagation::Foreground), 0);
+    check(Some(Propagation::Orphan), 3);
+}
+
+#[test]
+fn a_namespace_goes_when_its_content_is_gone() {
+    let mut rig = Rig::new(1);
+    rig.create(Object::new("v1", "Namespace", "", "web"));
+    let mut held = Object::new("v1", "ConfigMap", "web", "held");
+    held.set("metadata.finalizers", json!(["x.com/y"]));
+    rig.create(held);
+    let mut hello = deployment("hello", 2, "nginx:1.27");
+    hello.set("metadata.namespace", "web");
+    rig.create(hello);
+    rig.run_for(Duration::from_mins(1));
+    rig.delete("Namespace", "", "web", None);
+    rig.run_for(Duration::from_mins(1));
+    assert_eq!(rig.all("Pod", "web").len(), 0);
+    let web = rig.get("Namespace", "", "web");
+    let remaining = driftlab::reconciler::conditions(&web);
+    let message = |kind: &str| remaining.iter().find(|c| c.kind == kind).unwrap().message.clone();
+    assert_eq!(
+        message("NamespaceContentRemaining"),
+        "Some resources are remaining: configmaps. has 1 resource instances"
+    );
+    assert_eq!(
+        message("NamespaceFinalizersRemaining"),
+        "Some content in the namespace has finalizers remaining: x.com/y in 1 resource instances"
+    );
+    rig.patch("ConfigMap", "web", "held", json!({"metadata": {"finalizers": null}}));
+    rig.run_for(Duration::from_mins(1));
+    assert_eq!(rig.find("Namespace", "", "web"), None);
 }
 
 #[test]

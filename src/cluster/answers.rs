@@ -19,6 +19,14 @@ pub(super) fn list(response: Response) -> Result<ObjectList, Status> {
     }
 }
 
+/// Whether objects of the kind that was asked about live in namespaces.
+pub(super) fn is_namespaced(response: Response) -> Result<bool, Status> {
+    match body(response)? {
+        Body::Resource(resource) => Ok(resource.namespaced),
+        other => unreachable!("discovery is answered with a resource, not {other:?}"),
+    }
+}
+
 /// The object after a write; `None` after a deletion that left nothing.
 pub(super) fn written(response: Response) -> Result<Option<Object>, Status> {
     match body(response)? {

@@ -1,6 +1,6 @@
 //! All controllers as one type.
 
-use super::{Deployments, ReplicaSets, Scheduler};
+use super::{Deployments, GarbageCollector, Namespaces, ReplicaSets, Scheduler};
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Activity, Next, Reconciler, Watch};
@@ -86,6 +86,8 @@ macro_rules! controllers {
 }
 
 controllers! {
+    Namespaces: "Namespaces being deleted.",
+    GarbageCollector: "Objects without owners.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

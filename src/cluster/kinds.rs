@@ -14,6 +14,8 @@ kinds! {
     node = "v1" "Node";
     lease = "coordination.k8s.io/v1" "Lease";
     pod = "v1" "Pod";
+    namespace = "v1" "Namespace";
+    definition = "apiextensions.k8s.io/v1" "CustomResourceDefinition";
     event = "v1" "Event";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";

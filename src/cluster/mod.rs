@@ -6,9 +6,12 @@ mod claim;
 mod controller;
 mod deployment;
 mod fnv;
+mod garbage;
+mod inventory;
 mod keys;
 mod kinds;
 mod kubelet;
+mod namespace;
 mod pods;
 mod replica_set;
 mod report;
@@ -18,15 +21,19 @@ mod writes;
 
 pub use controller::{Controller, ControllerState};
 pub use deployment::Deployments;
+pub use garbage::GarbageCollector;
 pub use kubelet::{Kubelet, last_heartbeat, registration};
+pub use namespace::Namespaces;
 pub use replica_set::ReplicaSets;
 pub use scheduler::Scheduler;
 
-/// The controllers of the control plane, in the order in which kube-controller-manager lists them.
+/// The controllers of the control plane. Kubelets are not among them: see [`Kubelet`].
 pub fn control_plane() -> Vec<Controller> {
     vec![
-        Controller::Deployments(Deployments),
-        Controller::ReplicaSets(ReplicaSets),
-        Controller::Scheduler(Scheduler),
+        Namespaces.into(),
+        GarbageCollector::default().into(),
+        Deployments.into(),
+        ReplicaSets.into(),
+        Scheduler.into(),
     ]
 }

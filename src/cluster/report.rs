@@ -51,13 +51,13 @@ impl Report {
     }
 
     /// The same, told by a node.
-    pub(super) fn from_node(mut self, node: &str) -> Self {
+    pub(super) fn on_node(mut self, node: &str) -> Self {
         self.host = node.into();
         self
     }
 
     /// The same, as nothing to worry about.
-    pub(super) fn as_normal(mut self) -> Self {
+    pub(super) fn harmless(mut self) -> Self {
         self.warning = false;
         self
     }

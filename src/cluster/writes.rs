@@ -27,7 +27,7 @@ pub struct Writes {
 
 /// One write, and what is told about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Act {
+pub(super) struct Act {
     request: ApiRequest,
     purpose: Purpose,
     told: Option<Report>,
@@ -37,7 +37,7 @@ pub struct Act {
 /// How the writes stand.
 pub(super) enum Progress {
     /// More is to come.
-    Going(Next<Writes>),
+    Going(Box<Next<Writes>>),
     /// All is done, or stopped at a refusal.
     Over(Option<Status>),
 }
@@ -94,7 +94,7 @@ impl Act {
 
     /// The deletion of this very object; that it is gone already is as good.
     pub(super) fn delete(object: &Object) -> Self {
-        Act { purpose: Purpose::Removal, ..Self::needed(delete_request(object)) }
+        Self::needed(delete_request(object)).or_gone()
     }
 
     /// A live read: the rest is done only if `owner` is still the same object and not being deleted.
@@ -119,6 +119,19 @@ impl Act {
     pub(super) fn complaining(mut self, report: Report) -> Self {
         self.complaint = Some(report);
         self
+    }
+
+    /// The same write; that the object is gone, or another of its name, is as good.
+    pub(super) fn or_gone(mut self) -> Self {
+        self.purpose = Purpose::Removal;
+        self
+    }
+
+    /// A conflict about the uid says so too, but not one about the version.
+    fn finds_it_gone(&self, status: &Status) -> bool {
+        let by_uid = |options: &DeleteOptions| options.preconditions.resource_version.is_empty();
+        let conflict = matches!(&self.request.verb, Verb::Delete(options) if by_uid(options));
+        status.is_not_found() || conflict && status.is_conflict()
     }
 
     fn is_about_events(&self) -> bool {
@@ -168,7 +181,7 @@ impl Writes {
         match self.acts.front() {
             Some(act) => {
                 let request = act.request.clone();
-                Progress::Going(Next::ask(self, request))
+                Progress::Going(Box::new(Next::ask(self, request)))
             }
             None => self.look(),
         }
@@ -225,7 +238,7 @@ impl Writes {
 
     fn refused(&mut self, act: Act, status: Status, now: Timestamp) {
         match act.purpose {
-            Purpose::Removal if status.is_not_found() || status.is_conflict() => return,
+            Purpose::Removal if act.finds_it_gone(&status) => return,
             Purpose::Tell(report) if status.is_already_exists() => {
                 let told = report.request(now).reference();
                 let request = ApiRequest::get(&super::kinds::event(), &told.namespace, &told.name);
@@ -269,7 +282,7 @@ impl Writes {
         match &self.fence {
             Some(list) if self.expected != Expected::default() => {
                 let request = list.clone();
-                Progress::Going(Next::ask(self, request))
+                Progress::Going(Box::new(Next::ask(self, request)))
             }
             _ => Progress::Over(self.failure),
         }
@@ -287,7 +300,7 @@ impl Writes {
         }
         let pause = Duration::from_millis(10 << self.polls.min(7)).min(Duration::from_secs(1));
         self.polls += 1;
-        Progress::Going(Next::Wait(self, pause))
+        Progress::Going(Box::new(Next::Wait(self, pause)))
     }
 }
 

@@ -285,7 +285,7 @@ impl Kubelet {
             let field = container::field(pod, i);
             let tell = |reason, message: String| {
                 let report = Report::normal("kubelet", pod, reason, message);
-                Act::tell(report.from_node(&self.node).of_field(field.clone()), now)
+                Act::tell(report.on_node(&self.node).of_field(field.clone()), now)
             };
             writes.push(tell("Pulled", format!("Successfully pulled image {image:?}")));
             writes.push(tell("Started", "Container started".into()));
@@ -306,7 +306,7 @@ impl Kubelet {
     fn tell_back_off(&self, failure: PullFailure, now: Timestamp) -> Next<Awaiting> {
         let message = format!("Back-off pulling image {:?}", failure.image());
         let reports = [
-            self.complaint(&failure, "BackOff", message.clone()).as_normal(),
+            self.complaint(&failure, "BackOff", message.clone()).harmless(),
             self.complaint(&failure, "Failed", format!("Error: {}", failure.back_off_reason())),
         ];
         let told = format!("{message}: {}: {}", failure.reason(), failure.told());
@@ -315,7 +315,7 @@ impl Kubelet {
 
     fn complaint(&self, failure: &PullFailure, reason: &'static str, message: String) -> Report {
         Report::warning("kubelet", &failure.pod, reason, message)
-            .from_node(&self.node)
+            .on_node(&self.node)
             .of_field(container::field(&failure.pod, failure.container))
     }
 
