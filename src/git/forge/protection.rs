@@ -1,0 +1,213 @@
+//! Rules for branches, and the checks that they ask for.
+
+use super::{Forge, Hosted, NoSuchRepository, PullRequest, Role};
+use crate::git::{ObjectId, RefUpdate, Repository};
+
+/// What must hold before the branches that match a pattern move.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Protection {
+    /// The branches it is about; `*` stands for any text without a slash.
+    pub pattern: String,
+    /// They move by pull requests only, each with so many approvals by people who may write.
+    pub required_approvals: Option<usize>,
+    /// An approval counts only for what was there to see.
+    pub dismiss_stale: bool,
+    /// Checks that must have succeeded on the commit.
+    pub required_checks: Vec<String>,
+    /// Commits may be left behind.
+    pub allow_force: bool,
+    /// The branch may be deleted.
+    pub allow_deletion: bool,
+    /// Every commit carries a signature.
+    pub require_signatures: bool,
+    /// No merge commits.
+    pub linear_history: bool,
+    /// Administrators are bound too.
+    pub include_admins: bool,
+}
+
+/// How a check on a commit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CheckState {
+    /// It runs.
+    Pending,
+    /// It is content.
+    Success,
+    /// It is not.
+    Failure,
+}
+
+impl Protection {
+    /// The rule that a forge begins with: no force, no deletion, administrators too.
+    pub fn of(pattern: &str) -> Self {
+        Protection {
+            pattern: pattern.into(),
+            required_approvals: None,
+            dismiss_stale: false,
+            required_checks: Vec::new(),
+            allow_force: false,
+            allow_deletion: false,
+            require_signatures: false,
+            linear_history: false,
+            include_admins: true,
+        }
+    }
+
+    /// The same with pull requests required, each with so many approvals.
+    pub fn require_approvals(mut self, approvals: usize) -> Self {
+        self.required_approvals = Some(approvals);
+        self
+    }
+
+    /// The same with a check required.
+    pub fn require_check(mut self, name: &str) -> Self {
+        self.required_checks.push(name.into());
+        self
+    }
+
+    fn is_about(&self, branch: &str) -> bool {
+        matches(&self.pattern, branch)
+    }
+}
+
+impl Forge {
+    /// Reports a check on a commit, as a CI does.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such repository.
+    pub fn report_check(
+        &mut self,
+        url: &str,
+        commit: ObjectId,
+        name: &str,
+        state: CheckState,
+    ) -> Result<(), NoSuchRepository> {
+        let repository = self.hosted(url)?.0.to_owned();
+        self.change(&repository, |hosted| {
+            hosted.checks.insert((commit, name.into()), state);
+        });
+        Ok(())
+    }
+}
+
+impl Hosted {
+    /// The rule for a branch, that named most exactly first.
+    pub(super) fn protection(&self, branch: &str) -> Option<&Protection> {
+        let exact = self.protections.iter().find(|rule| rule.pattern == branch);
+        exact.or_else(|| self.protections.iter().find(|rule| rule.is_about(branch)))
+    }
+
+    /// Why a branch may not be pushed so; nothing when it may.
+    pub(super) fn objections_to_push(
+        &self,
+        branch: &str,
+        update: &RefUpdate,
+        after: &Repository,
+        role: Role,
+    ) -> Vec<String> {
+        let Some(rule) = self.binding_rule(branch, role) else { return Vec::new() };
+        let mut objections = Vec::new();
+        match (update.old, update.new) {
+            (_, None) if !rule.allow_deletion => {
+                objections.push("Cannot delete this branch".into())
+            }
+            (Some(old), Some(new)) if !rule.allow_force && !after.is_ancestor(old, new) => {
+                objections.push("Cannot force-push to this branch".into())
+            }
+            _ => {}
+        }
+        if let Some(new) = update.new {
+            if rule.required_approvals.is_some() && objections.is_empty() {
+                objections.push("Changes must be made through a pull request.".into());
+            }
+            objections.extend(self.missing_checks(rule, new));
+            objections.extend(unfit_commits(rule, after, new, update.old));
+        }
+        objections
+    }
+
+    /// Why a pull request may not be merged; nothing when it may.
+    pub(super) fn objections_to_merge(
+        &self,
+        pull: &PullRequest,
+        head: ObjectId,
+        role: Role,
+    ) -> Vec<String> {
+        let Some(rule) = self.binding_rule(&pull.target, role) else { return Vec::new() };
+        let wanted = rule.required_approvals.unwrap_or(0);
+        let mut objections = Vec::new();
+        if pull.approvals(rule.dismiss_stale.then_some(head)).count() < wanted {
+            let reviews = if wanted == 1 { "review is" } else { "reviews are" };
+            objections.push(format!(
+                "At least {wanted} approving {reviews} required by reviewers with write access."
+            ));
+        }
+        if wanted > 0 && pull.has_objections() {
+            objections.push("Changes were requested by a reviewer.".into());
+        }
+        objections.extend(self.missing_checks(rule, head));
+        objections
+    }
+
+    fn binding_rule(&self, branch: &str, role: Role) -> Option<&Protection> {
+        self.protection(branch).filter(|rule| rule.include_admins || role < Role::Admin)
+    }
+
+    fn missing_checks(&self, rule: &Protection, commit: ObjectId) -> Vec<String> {
+        let state = |name: &String| self.checks.get(&(commit, name.clone())).copied();
+        let objection = |name: &String| match state(name) {
+            Some(CheckState::Success) => None,
+            Some(CheckState::Failure) => {
+                Some(format!("Required status check \"{name}\" is failing."))
+            }
+            Some(CheckState::Pending) => {
+                Some(format!("Required status check \"{name}\" is pending."))
+            }
+            None => Some(format!("Required status check \"{name}\" is expected.")),
+        };
+        rule.required_checks.iter().filter_map(objection).collect()
+    }
+}
+
+fn unfit_commits(
+    rule: &Protection,
+    after: &Repository,
+    new: ObjectId,
+    old: Option<ObjectId>,
+) -> Vec<String> {
+    let hidden: Vec<ObjectId> = old.into_iter().collect();
+    let commits: Vec<_> = after.log_of(&[new], &hidden).collect();
+    let mut objections = Vec::new();
+    if rule.require_signatures && commits.iter().any(|(_, commit)| !commit.is_signed()) {
+        objections.push("Commits must have verified signatures.".into());
+    }
+    if rule.linear_history && commits.iter().any(|(_, commit)| commit.parents.len() > 1) {
+        objections.push("This branch must not contain merge commits.".into());
+    }
+    objections
+}
+
+/// Whether a pattern matches a name; `*` is any text without a slash, `**` any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((before, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(before) else { return false };
+    let (rest, over_slashes) = match rest.strip_prefix('*') {
+        Some(rest) => (rest, true),
+        None => (rest, false),
+    };
+    let end = if over_slashes { name.len() } else { name.find('/').unwrap_or(name.len()) };
+    (0..=end).filter(|at| name.is_char_boundary(*at)).any(|at| matches(rest, &name[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_a_part_of_a_name() {
+        assert!(matches("main", "main") && !matches("main", "maint"));
+        assert!(matches("release/*", "release/1.0") && !matches("release/*", "release/1/x"));
+        assert!(matches("**", "a/b/c") && matches("*-x", "a-x") && !matches("*-x", "a/b-x"));
+    }
+}
