@@ -186,3 +186,42 @@ fn nothing_is_written_at_the_fixpoint() {
     rig.run_for(Duration::from_hours(2));
     assert_eq!(rig.version(), version);
 }
+
+#[test]
+fn a_node_that_falls_silent_loses_its_pods_in_five_minutes() {
+    let mut rig = Rig::new(2);
+    rig.create(deployment("hello", 4, "nginx:1.27"));
+    rig.run_until("rolled out", |rig| is_rolled_out(rig, "hello"));
+    rig.fail_node("node-2");
+    let failed = rig.now;
+    let ready = |rig: &Rig| {
+        let node = rig.get("Node", "", "node-2");
+        driftlab::reconciler::conditions(&node).into_iter().find(|c| c.kind == "Ready").unwrap()
+    };
+    rig.run_for(Duration::from_secs(39));
+    assert_eq!(ready(&rig).status, "True");
+    rig.run_until("not ready", |rig| ready(rig).status == "Unknown");
+    assert_eq!(rig.now.since(failed), Duration::from_secs(40));
+    assert_eq!(rig.ready_pods("default").len(), 2);
+    rig.run_until("replaced", |rig| rig.ready_pods("default").len() == 4);
+    assert_eq!(rig.now.since(failed), Duration::from_secs(341), "40 s, then 300 s, then a start");
+    assert!(rig.ready_pods("default").iter().all(|pod| pod.text("spec.nodeName") == "node-1"));
+    assert_eq!(rig.all("Pod", "default").len(), 6, "nobody has ended the pods on the dead node");
+
+    rig.revive_node("node-2");
+    rig.run_for(Duration::from_mins(1));
+    assert_eq!(rig.all("Pod", "default").len(), 4);
+    assert_eq!(ready(&rig).status, "True");
+    assert_eq!(rig.get("Node", "", "node-2").get("spec.taints"), None);
+}
+
+#[test]
+fn every_namespace_is_furnished() {
+    let mut rig = Rig::new(1);
+    rig.create(Object::new("v1", "Namespace", "", "web"));
+    rig.settle();
+    rig.get("ServiceAccount", "web", "default");
+    rig.delete("ConfigMap", "web", "kube-root-ca.crt", None);
+    rig.settle();
+    assert_eq!(rig.get("ConfigMap", "web", "kube-root-ca.crt").text("data.ca.crt"), "");
+}

@@ -1,6 +1,9 @@
 //! All controllers as one type.
 
-use super::{Deployments, GarbageCollector, Namespaces, ReplicaSets, Scheduler};
+use super::{
+    Deployments, GarbageCollector, Namespaces, NodeLifecycle, ReplicaSets, RootCertificates,
+    Scheduler, ServiceAccounts,
+};
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Activity, Next, Reconciler, Watch};
@@ -88,6 +91,9 @@ macro_rules! controllers {
 controllers! {
     Namespaces: "Namespaces being deleted.",
     GarbageCollector: "Objects without owners.",
+    ServiceAccounts: "Default service accounts.",
+    RootCertificates: "Root certificates.",
+    NodeLifecycle: "Nodes that fall silent.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

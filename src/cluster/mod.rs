@@ -12,10 +12,12 @@ mod keys;
 mod kinds;
 mod kubelet;
 mod namespace;
+mod node_lifecycle;
 mod pods;
 mod replica_set;
 mod report;
 mod scheduler;
+mod service_account;
 mod template;
 mod writes;
 
@@ -24,14 +26,19 @@ pub use deployment::Deployments;
 pub use garbage::GarbageCollector;
 pub use kubelet::{Kubelet, last_heartbeat, registration};
 pub use namespace::Namespaces;
+pub use node_lifecycle::NodeLifecycle;
 pub use replica_set::ReplicaSets;
 pub use scheduler::Scheduler;
+pub use service_account::{RootCertificates, ServiceAccounts};
 
 /// The controllers of the control plane. Kubelets are not among them: see [`Kubelet`].
 pub fn control_plane() -> Vec<Controller> {
     vec![
         Namespaces.into(),
         GarbageCollector::default().into(),
+        ServiceAccounts.into(),
+        RootCertificates.into(),
+        NodeLifecycle::default().into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),

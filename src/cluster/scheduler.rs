@@ -2,6 +2,8 @@
 
 mod fit;
 
+pub(super) use fit::tolerates;
+
 use serde_json::{Value, json};
 
 use super::report::Report;

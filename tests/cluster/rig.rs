@@ -101,14 +101,22 @@ impl Rig {
         }));
     }
 
-    /// Removes a controller: it is dead.
-    pub(crate) fn kill(&mut self, name: &str) {
-        self.actors.retain(|actor| actor.name() != name);
+    /// Has a node fail: its kubelet is dead, and has sent its last heartbeat.
+    pub(crate) fn fail_node(&mut self, node: &str) {
+        let kubelet = cluster::Kubelet::new(node);
+        self.actors.retain(|actor| actor.name() != kubelet.name());
+        let heartbeat = cluster::last_heartbeat(node, self.now);
+        self.server.handle(self.now, &kubelet.caller(), heartbeat).expect("the lease is there");
     }
 
-    /// Has a controller lose everything it holds in memory.
-    pub(crate) fn restart(&mut self, name: &str) {
-        self.actors.iter_mut().filter(|a| a.name() == name).for_each(|actor| actor.restart());
+    /// Has a node that failed come back.
+    pub(crate) fn revive_node(&mut self, node: &str) {
+        self.add(cluster::Kubelet::new(node));
+    }
+
+    /// Has every controller lose what it holds in memory.
+    pub(crate) fn restart_all(&mut self) {
+        self.actors.iter_mut().for_each(|actor| actor.restart());
     }
 
     /// Makes one move, or none when nothing can move now.

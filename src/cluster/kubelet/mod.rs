@@ -21,6 +21,7 @@ use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Outcome, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
 
+pub(super) use node::LEASES;
 pub use node::{last_heartbeat, registration};
 
 /// The kubelet of one node.
