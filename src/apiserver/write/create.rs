@@ -28,6 +28,7 @@ impl Write<'_> {
     /// From admission to the store: what a creation by POST, by update and by apply have in common.
     pub(super) fn insert(&mut self, mut value: Value) -> Result<Object, Status> {
         self.admit_to_namespace(&value)?;
+        self.admit_pod(&mut value);
         self.prepare_metadata(&mut value);
         prepare_for_create(&self.resource, &mut value);
         let causes = self.broken_rules(&value, None);
@@ -120,11 +121,33 @@ fn prepare_for_create(resource: &Resource, value: &mut Value) {
             fields.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
         }
         ("", "Pod") => {
-            fields.insert("status".into(), json!({"phase": "Pending"}));
+            let class = qos_class(fields.get("spec").unwrap_or(&Value::Null));
+            fields.insert("status".into(), json!({"phase": "Pending", "qosClass": class}));
         }
         _ if resource.status && !resource.is_custom() => {
             fields.insert("status".into(), json!({}));
         }
         _ => {}
+    }
+}
+
+/// The quality of service that a pod's requests and limits of processor and memory come to.
+fn qos_class(spec: &Value) -> &'static str {
+    let each = ["containers", "initContainers"].map(|list| spec[list].as_array());
+    let asked: Vec<(&Value, &Value)> = each
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flat_map(|container| {
+            let part = |part: &str, resource: &str| &container["resources"][part][resource];
+            ["cpu", "memory"].map(|name| (part("requests", name), part("limits", name)))
+        })
+        .collect();
+    if asked.iter().all(|(request, limit)| request.is_null() && limit.is_null()) {
+        "BestEffort"
+    } else if asked.iter().all(|(request, limit)| request == limit) {
+        "Guaranteed"
+    } else {
+        "Burstable"
     }
 }

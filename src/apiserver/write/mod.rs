@@ -3,6 +3,7 @@
 //! The order of the phases is the real server's: decode, default, field managers, admission, the
 //! kind's own preparation, validation, and only then the store.
 
+mod admission;
 mod create;
 mod delete;
 mod patch;
