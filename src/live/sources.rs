@@ -1,5 +1,6 @@
 //! Git remotes, by way of the `git` on PATH.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::now;
@@ -14,12 +15,24 @@ use crate::source::Artifacts;
 pub struct Sources {
     scratch: PathBuf,
     artifacts: Artifacts,
+    instead: BTreeMap<String, String>,
 }
 
 impl Sources {
     /// With clones kept in a folder, which is made when it is needed.
     pub fn new(scratch: &Path) -> Self {
-        Sources { scratch: scratch.into(), artifacts: Artifacts::default() }
+        Sources {
+            scratch: scratch.into(),
+            artifacts: Artifacts::default(),
+            instead: BTreeMap::new(),
+        }
+    }
+
+    /// The same, with one address standing for another, as Git's `url.<base>.insteadOf` does: a
+    /// GitRepository cannot name a folder on disk, but a folder can stand in for its remote.
+    pub fn with_instead(mut self, url: &str, place: &str) -> Self {
+        self.instead.insert(url.into(), place.into());
+        self
     }
 
     /// Fetches a remote and stores what the request names as an artifact of a source.
@@ -32,7 +45,8 @@ impl Sources {
         source: &ObjectRef,
         request: &FetchRequest,
     ) -> Result<Artifact, FetchError> {
-        let repository = disk::clone(&request.url, &self.scratch).map_err(|error| FetchError {
+        let place = self.instead.get(&request.url).unwrap_or(&request.url);
+        let repository = disk::clone(place, &self.scratch).map_err(|error| FetchError {
             kind: FetchErrorKind::Unreachable,
             message: format!("failed to checkout and determine revision: {error}"),
         })?;
