@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cluster, Sources, now};
 use crate::api::{
-    ApiRequest, ApiResponse, Body, Caller, Request, Response, Status, WatchEvent, WatchEventType,
+    ApiRequest, ApiResponse, Body, Caller, Patch, Request, Response, Status, Subresource, Verb,
+    WatchEvent, WatchEventType,
 };
 use crate::object::{LabelSelector, Object, ObjectRef};
 use crate::reconciler::{Next, Outcome, Phase, Queue, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
-use crate::trace::{Event, Role, Trace, What, field_changes};
+use crate::trace::{Event, FieldChange, Role, Trace, What, field_changes};
 
 /// The world outside: who answers, and what has happened.
 pub struct Live {
@@ -109,12 +110,15 @@ impl Live {
         let answer = self.cluster.answer(caller, impersonate, &request).await;
         let object = request.reference();
         let changed = match &answer {
+            Ok(_) if request.is_write() && request.subresource == Some(Subresource::Scale) => {
+                self.look_again(caller, &request, &object).await
+            }
             Ok(response) => self.learn(&request, &object, response),
             Err(_) => Vec::new(),
         };
         if request.is_write() || request.is_dry_run() {
             let what = What::Request {
-                verb: request.verb.name().into(),
+                verb: verb_shown(&request.verb).into(),
                 subresource: request
                     .subresource
                     .as_ref()
@@ -132,13 +136,27 @@ impl Live {
         answer
     }
 
+    /// What a write to `scale` changed in the object itself, which its answer does not tell.
+    async fn look_again(
+        &mut self,
+        caller: &Caller,
+        request: &ApiRequest,
+        object: &ObjectRef,
+    ) -> Vec<FieldChange> {
+        let read = ApiRequest::get(&request.kind, &request.namespace, &request.name);
+        let answer = self.cluster.answer(caller, false, &read).await;
+        let Some(after) = answer.ok().and_then(ApiResponse::into_object) else { return Vec::new() };
+        let before = self.known.insert(object.clone(), after.clone());
+        field_changes(before.as_ref(), Some(&after))
+    }
+
     /// Keeps what an answer tells of objects, and says what a write changed in the one it is about.
     fn learn(
         &mut self,
         request: &ApiRequest,
         object: &ObjectRef,
         response: &ApiResponse,
-    ) -> Vec<crate::trace::FieldChange> {
+    ) -> Vec<FieldChange> {
         match &response.body {
             Body::Object(after) if !request.is_dry_run() && request.subresource.is_none() => {
                 let before = self.known.insert(object.clone(), after.clone());
@@ -170,6 +188,14 @@ impl Live {
             revision: revision.into(),
             what,
         });
+    }
+}
+
+/// A server-side apply is a patch on the wire, but not to a reader.
+fn verb_shown(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Patch(Patch::Apply(_), _) => "apply",
+        other => other.name(),
     }
 }
 
