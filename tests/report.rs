@@ -55,7 +55,9 @@ impl Story {
         object: ObjectRef,
         changes: &[(&str, Value, Value)],
     ) -> &mut Self {
-        let changed = changes
+        // The engine applies what it makes and changes; what is new has no fields of before.
+        let new = verb == "create" || changes.iter().any(|(path, ..)| *path == "kind");
+        let changed: Vec<FieldChange> = changes
             .iter()
             .map(|(path, before, after)| FieldChange {
                 path: (*path).into(),
@@ -69,7 +71,7 @@ impl Story {
             subresource: String::new(),
             manager: self.actor.into(),
             dry_run: false,
-            code: if verb == "create" { 201 } else { 200 },
+            code: if new { 201 } else { 200 },
             error: String::new(),
             changed,
         })
@@ -131,8 +133,8 @@ fn heal() -> Trace {
     story.by("kustomize-controller", Role::Engine);
     story.tells(What::Started { target: apps() });
     story.tells(What::Phase { target: apps(), phase: Phase::Reconcile });
-    story.writes("create", namespace(), &[("kind", Value::Null, json!("Namespace"))]);
-    story.writes("create", hello(), &created);
+    story.writes("apply", namespace(), &[("kind", Value::Null, json!("Namespace"))]);
+    story.writes("apply", hello(), &created);
     story.finishes(
         apps(),
         vec![change(namespace(), ChangeAction::Created), change(hello(), ChangeAction::Created)],
@@ -159,7 +161,7 @@ fn heal() -> Trace {
         story.writes("create", pod(name), &[("kind", Value::Null, json!("Pod"))]);
     }
     story.at(180).by("kustomize-controller", Role::Engine);
-    story.writes("patch", hello(), &[("spec.replicas", json!(5), json!(3))]);
+    story.writes("apply", hello(), &[("spec.replicas", json!(5), json!(3))]);
     story.finishes(
         apps(),
         vec![
@@ -299,7 +301,7 @@ fn a_summary_counts_who_wrote_and_what_drifted() {
 fn drift_is_what_others_change_of_what_came_from_git() {
     let from_git = |story: &mut Story| {
         story.by("kustomize-controller", Role::Engine);
-        story.writes("create", hello(), &[("spec.replicas", Value::Null, json!(3))]);
+        story.writes("apply", hello(), &[("spec.replicas", Value::Null, json!(3))]);
     };
     let check = |what: &str, tell: &dyn Fn(&mut Story), expected: usize| {
         let mut story = Story::default();
@@ -362,6 +364,15 @@ fn drift_is_what_others_change_of_what_came_from_git() {
             story.writes("patch", hello(), &[("spec.replicas", json!(3), json!(4))]);
         },
         1,
+    );
+    check(
+        "an object whose bookkeeping alone is the engine's",
+        &|story| {
+            story.by("kustomize-controller", Role::Engine);
+            story.writes("patch", apps(), &[("metadata.finalizers", Value::Null, json!(["x"]))]);
+            story.by("alice", Role::Person).writes("delete", apps(), &[]);
+        },
+        0,
     );
     check(
         "a deleted deployment",

@@ -99,7 +99,9 @@ impl Ledger {
                 let write = Write { position, event, object };
                 match verb.as_str() {
                     "delete" => self.deleted(&write),
-                    "create" | "update" | "patch" => self.written(&write, changed),
+                    "create" | "update" | "patch" | "apply" => {
+                        self.written(&write, verb, changed);
+                    }
                     _ => {}
                 }
             }
@@ -127,8 +129,8 @@ impl Ledger {
         }
     }
 
-    fn written(&mut self, write: &Write<'_>, changed: &[FieldChange]) {
-        let authority = is_authority(write.event.role);
+    fn written(&mut self, write: &Write<'_>, verb: &str, changed: &[FieldChange]) {
+        let authority = is_from_git(write.event.role, verb);
         if authority {
             let record = self.objects.entry(write.object.clone()).or_default();
             record.managed = true;
@@ -232,6 +234,12 @@ impl Write<'_> {
 /// Whether what it writes is what Git says.
 fn is_authority(role: Role) -> bool {
     matches!(role, Role::Engine | Role::Pipeline)
+}
+
+/// Whether a write says what Git says: the engine applies what it built, and patches only its own
+/// bookkeeping; a pipeline deploys by any verb.
+fn is_from_git(role: Role, verb: &str) -> bool {
+    role == Role::Pipeline || role == Role::Engine && verb == "apply"
 }
 
 /// Whether a leaf is part of what somebody may want, and no bookkeeping.

@@ -150,7 +150,7 @@ fn is_telling_request(event: &Event) -> bool {
     else {
         return true;
     };
-    if *dry_run || !matches!(verb.as_str(), "create" | "update" | "patch" | "delete") {
+    if *dry_run || !matches!(verb.as_str(), "create" | "update" | "patch" | "apply" | "delete") {
         return false;
     }
     let refused = *code == 0 || *code >= 400;

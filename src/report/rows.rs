@@ -101,7 +101,7 @@ impl Writer {
                 self.bare(event, Rail::On(Lane::Workloads, mark_of_state(state)), text)
             }
             What::Request { object, verb, .. } if count > 1 => {
-                let text = words::write(&words::family(object), verb, "", &[]);
+                let text = words::write(&words::family(object), verb, "", 200, &[]);
                 self.bare(event, Rail::On(Lane::Workloads, Mark::Event), text)
             }
             _ => self.event(usize::MAX, event),
@@ -210,7 +210,7 @@ impl Writer {
             && !dry_run
             && !matches!(verb.as_str(), "get" | "list" | "watch")
         {
-            return words::write(&name, verb, subresource, changed);
+            return words::write(&name, verb, subresource, *code, changed);
         }
         let dry = if *dry_run { " (dry run)" } else { "" };
         let answer = match code {

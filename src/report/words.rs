@@ -87,10 +87,10 @@ pub(super) fn write(
     name: &str,
     verb: &str,
     subresource: &str,
+    code: u16,
     changed: &[FieldChange],
 ) -> Vec<Span> {
-    let created =
-        verb == "create" || changed.iter().any(|c| c.path == "kind" && c.before.is_none());
+    let created = verb == "create" || code == 201;
     let word = match verb {
         "delete" | "deletecollection" => "deleted",
         _ if created => "created",
@@ -305,7 +305,7 @@ mod tests {
             after: (!after.is_null()).then_some(after),
         };
         let check = |verb: &str, changed: &[FieldChange], expected: &str| {
-            assert_eq!(text(&write("Deployment/hello", verb, "", changed)), expected)
+            assert_eq!(text(&write("Deployment/hello", verb, "", 200, changed)), expected)
         };
         let scaled = change("spec.replicas", json!(5), json!(3));
         check("patch", &[scaled.clone()], "Deployment/hello configured (spec.replicas 5 → 3)");

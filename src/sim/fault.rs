@@ -337,7 +337,7 @@ fn ordinal(n: u32) -> String {
 }
 
 fn is_write(verb: &str) -> bool {
-    matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection")
+    matches!(verb, "create" | "update" | "patch" | "apply" | "delete" | "deletecollection")
 }
 
 fn is_false(flag: &bool) -> bool {

@@ -132,7 +132,7 @@ pub enum What {
     },
     /// A request to the Kubernetes API was answered.
     Request {
-        /// `get`, `list`, `create`, `patch` …
+        /// `get`, `list`, `create`, `patch`, for server-side apply `apply` …
         verb: String,
         /// The object, or for lists the kind.
         object: ObjectRef,
