@@ -19,6 +19,7 @@
 //! assert_eq!((last.user.as_str(), last.object.to_string().as_str()), ("alice", "ConfigMap/default/settings"));
 //! ```
 
+mod addresses;
 mod audit;
 mod bootstrap;
 mod custom;

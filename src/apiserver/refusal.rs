@@ -80,6 +80,14 @@ pub(super) fn internal(message: impl Into<String>) -> Status {
     Status { code: 500, message: message.into(), ..Status::default() }
 }
 
+/// An error of the server that it calls one.
+pub(super) fn internal_error(why: &str) -> Status {
+    let causes = vec![Cause { message: why.into(), ..Cause::default() }];
+    let details = StatusDetails { causes, ..StatusDetails::default() };
+    let message = format!("Internal error occurred: {why}");
+    Status::failure_about(Reason::InternalError, message, details)
+}
+
 pub(super) fn method_not_allowed() -> Status {
     Status::failure_about(
         Reason::MethodNotAllowed,

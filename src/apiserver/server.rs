@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::addresses::Addresses;
 use super::audit::{Asked, Audit, AuditEntry};
 use super::history::{Entry, History};
 use super::read::View;
@@ -22,6 +23,7 @@ pub struct Server {
     pub(super) store: Store,
     pub(super) history: History,
     pub(super) resources: Resources,
+    pub(super) addresses: Addresses,
     audit: Audit,
 }
 
@@ -33,6 +35,7 @@ impl Server {
             store: Store::default(),
             history: History::default(),
             resources: Resources::builtin(),
+            addresses: Addresses::default(),
             audit: Audit::default(),
         };
         bootstrap::start(&mut server);

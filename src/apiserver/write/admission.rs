@@ -1,61 +1,153 @@
-//! Admission: what the server's plugins add to an object before it is checked and stored. No field
-//! manager owns what they add.
+//! Admission: what a real server's plugins that are on by default do to a new object.
 
 use serde_json::{Value, json};
 
-use super::{Write, text};
+use super::metadata_mut;
+use crate::api::Status;
+use crate::apiserver::refusal;
+use crate::apiserver::resource::Resource;
+use crate::apiserver::server::Server;
+use crate::object::{Object, ObjectRef};
 
-/// How long a pod stays on a node that is not ready or not reachable, unless it says otherwise.
-const TOLERATED_SECONDS: i64 = 300;
-const TOLERATED: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-
-/// The priorities that need no PriorityClass.
-const SYSTEM: [(&str, i64); 2] =
+/// Priorities that every cluster has.
+const SYSTEM_PRIORITIES: [(&str, i64); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
-impl Write<'_> {
-    /// The plugins that add something to a pod that is being made.
-    pub(super) fn admit_pod(&self, pod: &mut Value) {
-        if self.resource.is("", "Pod") && pod["spec"].is_object() {
-            tolerate(&mut pod["spec"]);
-            self.prioritise(&mut pod["spec"]);
+/// Puts a new object through admission.
+pub(super) fn admit(server: &Server, resource: &Resource, value: &mut Value) -> Result<(), Status> {
+    match (resource.gvk.group.as_str(), resource.gvk.kind.as_str()) {
+        ("", "Pod") => {
+            tolerate_lost_nodes(value);
+            set_priority(server, resource, value)
         }
-    }
-
-    /// Plugin `Priority`: the number behind the name of a PriorityClass.
-    fn prioritise(&self, spec: &mut Value) {
-        let name = text(spec, "priorityClassName").to_owned();
-        let mut classes = self.server.objects_of("scheduling.k8s.io", "PriorityClass");
-        let class = classes.find(|class| match name.as_str() {
-            "" => class.get("globalDefault") == Some(&Value::Bool(true)),
-            name => class.name() == name,
-        });
-        let system = SYSTEM.iter().find(|(system, _)| *system == name).map(|(_, value)| *value);
-        let value = class.and_then(|class| class.int("value")).or(system).unwrap_or(0);
-        let policy = class.map_or("", |class| class.text("preemptionPolicy"));
-        if let Some(class) = class.filter(|_| name.is_empty()) {
-            spec["priorityClassName"] = class.name().into();
+        ("", "PersistentVolumeClaim") => {
+            choose_storage_class(server, value);
+            protect(value, "kubernetes.io/pvc-protection");
+            Ok(())
         }
-        spec["priority"] = value.into();
-        if spec.get("preemptionPolicy").is_none() {
-            let policy = if policy.is_empty() { "PreemptLowerPriority" } else { policy };
-            spec["preemptionPolicy"] = policy.into();
+        ("", "PersistentVolume") => {
+            protect(value, "kubernetes.io/pv-protection");
+            Ok(())
         }
+        ("networking.k8s.io", "Ingress") => {
+            choose_ingress_class(server, value);
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
-/// Plugin `DefaultTolerationSeconds`.
-fn tolerate(spec: &mut Value) {
-    if !spec["tolerations"].is_array() {
-        spec["tolerations"] = json!([]);
-    }
-    let Some(tolerations) = spec["tolerations"].as_array_mut() else { return };
-    for key in TOLERATED {
-        let covers = |t: &Value| {
-            matches!(text(t, "effect"), "" | "NoExecute") && [key, ""].contains(&text(t, "key"))
-        };
-        if !tolerations.iter().any(covers) {
-            tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATED_SECONDS}));
+/// `DefaultTolerationSeconds`: a pod stays five minutes on a node that is lost.
+fn tolerate_lost_nodes(pod: &mut Value) {
+    let there = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
+    let mut tolerations = there.clone();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let covered = there.iter().any(|t| {
+            let of_key = t["key"] == key || t.get("key").is_none_or(|k| k == "");
+            let of_effect = t["effect"] == "NoExecute" || t.get("effect").is_none_or(|e| e == "");
+            of_key && of_effect
+        });
+        if !covered {
+            tolerations.push(json!({"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": 300}));
         }
     }
+    pod["spec"]["tolerations"] = tolerations.into();
+}
+
+/// `Priority`: the value of the class, or of the default class, or 0.
+fn set_priority(server: &Server, resource: &Resource, pod: &mut Value) -> Result<(), Status> {
+    let class = pod["spec"]["priorityClassName"].as_str().unwrap_or_default().to_owned();
+    let (value, policy) = match priority_of(server, &class) {
+        Some(found) => found,
+        None => {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            let why = format!("no PriorityClass with name {class} was found");
+            return Err(refusal::forbidden(resource, name, &why, Vec::new()));
+        }
+    };
+    if class.is_empty()
+        && let Some(default) = default_class(server)
+    {
+        pod["spec"]["priorityClassName"] = json!(default.name());
+    }
+    pod["spec"]["priority"] = json!(value);
+    pod["spec"]["preemptionPolicy"] = json!(policy);
+    Ok(())
+}
+
+fn priority_of(server: &Server, class: &str) -> Option<(i64, String)> {
+    const PREEMPT: &str = "PreemptLowerPriority";
+    if let Some((_, value)) = SYSTEM_PRIORITIES.iter().find(|(name, _)| *name == class) {
+        return Some((*value, PREEMPT.into()));
+    }
+    let found = match class {
+        "" => default_class(server).cloned(),
+        name => {
+            server.get(&ObjectRef::new("scheduling.k8s.io", "PriorityClass", "", name)).cloned()
+        }
+    };
+    match (found, class) {
+        (Some(found), _) => {
+            let policy = match found.text("preemptionPolicy") {
+                "" => PREEMPT,
+                policy => policy,
+            };
+            Some((found.int("value").unwrap_or(0), policy.into()))
+        }
+        (None, "") => Some((0, PREEMPT.into())),
+        (None, _) => None,
+    }
+}
+
+fn default_class(server: &Server) -> Option<&Object> {
+    let classes = server.objects_of("scheduling.k8s.io", "PriorityClass");
+    classes.filter(|c| c.get("globalDefault") == Some(&json!(true))).min_by_key(|c| c.int("value"))
+}
+
+/// `StorageObjectInUseProtection`.
+fn protect(value: &mut Value, finalizer: &str) {
+    let finalizers = metadata_mut(value).entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.iter().any(|f| f == finalizer)
+    {
+        list.push(json!(finalizer));
+    }
+}
+
+/// `DefaultStorageClass`: a claim without a class gets the newest default one.
+fn choose_storage_class(server: &Server, claim: &mut Value) {
+    let beta = "volume.beta.kubernetes.io/storage-class";
+    let chosen = claim["spec"].get("storageClassName").is_some()
+        || claim["metadata"]["annotations"].get(beta).is_some();
+    let default = default_of(
+        server,
+        "storage.k8s.io",
+        "StorageClass",
+        "storageclass.kubernetes.io/is-default-class",
+    );
+    if let (false, Some(class)) = (chosen, default) {
+        claim["spec"]["storageClassName"] = json!(class.name());
+    }
+}
+
+/// `DefaultIngressClass`.
+fn choose_ingress_class(server: &Server, ingress: &mut Value) {
+    let old = "kubernetes.io/ingress.class";
+    let chosen = ingress["spec"].get("ingressClassName").is_some()
+        || ingress["metadata"]["annotations"].get(old).is_some();
+    let default = default_of(
+        server,
+        "networking.k8s.io",
+        "IngressClass",
+        "ingressclass.kubernetes.io/is-default-class",
+    );
+    if let (false, Some(class)) = (chosen, default) {
+        ingress["spec"]["ingressClassName"] = json!(class.name());
+    }
+}
+
+/// The newest class that is marked as the default one.
+fn default_of<'s>(server: &'s Server, group: &str, kind: &str, mark: &str) -> Option<&'s Object> {
+    let marked = server.objects_of(group, kind).filter(|c| c.annotation(mark) == Some("true"));
+    marked.max_by_key(|class| class.creation_timestamp())
 }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Answer, Write, metadata_mut, object};
 use crate::api::{Body, Status, WriteOptions};
-use crate::apiserver::resource::Resource;
 use crate::apiserver::store::key;
 use crate::apiserver::{names, refusal};
 use crate::object::Object;
@@ -28,9 +27,8 @@ impl Write<'_> {
     /// From admission to the store: what a creation by POST, by update and by apply have in common.
     pub(super) fn insert(&mut self, mut value: Value) -> Result<Object, Status> {
         self.admit_to_namespace(&value)?;
-        self.admit_pod(&mut value);
         self.prepare_metadata(&mut value);
-        prepare_for_create(&self.resource, &mut value);
+        self.prepare_for_create(&mut value)?;
         let causes = self.broken_rules(&value, None);
         let name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if !causes.is_empty() {
@@ -103,51 +101,5 @@ impl Write<'_> {
             .map(|attempt| names::generate(prefix, self.next_version(), attempt))
             .find(|name| !taken(name))
             .expect("there are more names than objects")
-    }
-}
-
-/// What the kind's strategy does first: a generation, and no status but the kind's own.
-fn prepare_for_create(resource: &Resource, value: &mut Value) {
-    if resource.has_generation() {
-        metadata_mut(value).insert("generation".into(), json!(1));
-    }
-    let Some(fields) = value.as_object_mut() else { return };
-    if resource.status {
-        fields.remove("status");
-    }
-    match (resource.gvk.group.as_str(), resource.gvk.kind.as_str()) {
-        ("", "Namespace") => {
-            fields.insert("status".into(), json!({"phase": "Active"}));
-            fields.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
-        }
-        ("", "Pod") => {
-            let class = qos_class(fields.get("spec").unwrap_or(&Value::Null));
-            fields.insert("status".into(), json!({"phase": "Pending", "qosClass": class}));
-        }
-        _ if resource.status && !resource.is_custom() => {
-            fields.insert("status".into(), json!({}));
-        }
-        _ => {}
-    }
-}
-
-/// The quality of service that a pod's requests and limits of processor and memory come to.
-fn qos_class(spec: &Value) -> &'static str {
-    let each = ["containers", "initContainers"].map(|list| spec[list].as_array());
-    let asked: Vec<(&Value, &Value)> = each
-        .into_iter()
-        .flatten()
-        .flatten()
-        .flat_map(|container| {
-            let part = |part: &str, resource: &str| &container["resources"][part][resource];
-            ["cpu", "memory"].map(|name| (part("requests", name), part("limits", name)))
-        })
-        .collect();
-    if asked.iter().all(|(request, limit)| request.is_null() && limit.is_null()) {
-        "BestEffort"
-    } else if asked.iter().all(|(request, limit)| request == limit) {
-        "Guaranteed"
-    } else {
-        "Burstable"
     }
 }

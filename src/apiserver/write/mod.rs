@@ -9,6 +9,8 @@ mod delete;
 mod patch;
 mod scaling;
 mod semantics;
+mod services;
+mod strategy;
 mod subresources;
 mod update;
 
@@ -141,6 +143,9 @@ impl<'a> Write<'a> {
         let storage = &self.resource.storage;
         let stored = after.clone().map(|object| in_version(self.server, object, storage));
         let before = self.server.store.get(&self.resource.table, &key).cloned();
+        if self.resource.is("", "Service") {
+            self.server.addresses.note(before.as_ref(), stored.as_ref());
+        }
         match &stored {
             Some(object) => self.server.store.put(&self.resource.table, key, object.clone()),
             None => self.server.store.remove(&self.resource.table, &key),

@@ -50,6 +50,7 @@ impl Write<'_> {
         }
         self.keep_parts(before, &mut value);
         keep_metadata(before, &mut value);
+        self.prepare_for_update(before, &mut value)?;
         self.count_generation(before, &mut value);
         let causes = self.broken_rules(&value, Some(before));
         if !causes.is_empty() {
