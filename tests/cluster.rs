@@ -225,3 +225,36 @@ fn every_namespace_is_furnished() {
     rig.settle();
     assert_eq!(rig.get("ConfigMap", "web", "kube-root-ca.crt").text("data.ca.crt"), "");
 }
+
+#[test]
+fn a_service_publishes_the_pods_behind_it() {
+    let mut rig = Rig::new(2);
+    rig.create(deployment("hello", 2, "nginx:1.27"));
+    let mut service = Object::new("v1", "Service", "default", "hello");
+    service.set(
+        "spec",
+        json!({"selector": {"app": "hello"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+    );
+    rig.create(service);
+    let ready = |rig: &Rig| -> usize {
+        let slices = rig.all("EndpointSlice", "default");
+        let slices =
+            slices.iter().filter(|s| s.label("kubernetes.io/service-name") == Some("hello"));
+        let endpoints: Vec<Value> =
+            slices.filter_map(|s| s.get("endpoints")?.as_array().cloned()).flatten().collect();
+        endpoints.iter().filter(|e| e["conditions"]["ready"] == true).count()
+    };
+    let addresses = |rig: &Rig| -> usize {
+        let subsets = rig.get("Endpoints", "default", "hello");
+        subsets.get("subsets.0.addresses").and_then(Value::as_array).map_or(0, Vec::len)
+    };
+    rig.run_until("published", |rig| ready(rig) == 2 && addresses(rig) == 2);
+    rig.patch("Deployment", "default", "hello", json!({"spec": {"replicas": 0}}));
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!((ready(&rig), addresses(&rig)), (0, 0));
+    rig.delete("Service", "default", "hello", None);
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!(rig.find("Endpoints", "default", "hello"), None);
+    let slices = rig.all("EndpointSlice", "default");
+    assert!(!slices.iter().any(|s| s.label("kubernetes.io/service-name") == Some("hello")));
+}

@@ -1,8 +1,8 @@
 //! All controllers as one type.
 
 use super::{
-    Deployments, GarbageCollector, Namespaces, NodeLifecycle, ReplicaSets, RootCertificates,
-    Scheduler, ServiceAccounts,
+    Deployments, EndpointSlices, Endpoints, GarbageCollector, Namespaces, NodeLifecycle,
+    ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -94,6 +94,8 @@ controllers! {
     ServiceAccounts: "Default service accounts.",
     RootCertificates: "Root certificates.",
     NodeLifecycle: "Nodes that fall silent.",
+    EndpointSlices: "Slices of endpoints.",
+    Endpoints: "Endpoints.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

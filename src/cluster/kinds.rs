@@ -16,6 +16,7 @@ kinds! {
     pod = "v1" "Pod";
     namespace = "v1" "Namespace";
     definition = "apiextensions.k8s.io/v1" "CustomResourceDefinition";
+    service = "v1" "Service";
     event = "v1" "Event";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";

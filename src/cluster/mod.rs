@@ -5,6 +5,7 @@ mod callers;
 mod claim;
 mod controller;
 mod deployment;
+mod endpoints;
 mod fnv;
 mod garbage;
 mod inventory;
@@ -23,6 +24,7 @@ mod writes;
 
 pub use controller::{Controller, ControllerState};
 pub use deployment::Deployments;
+pub use endpoints::{EndpointSlices, Endpoints};
 pub use garbage::GarbageCollector;
 pub use kubelet::{Kubelet, last_heartbeat, registration};
 pub use namespace::Namespaces;
@@ -39,6 +41,8 @@ pub fn control_plane() -> Vec<Controller> {
         ServiceAccounts.into(),
         RootCertificates.into(),
         NodeLifecycle::default().into(),
+        EndpointSlices.into(),
+        Endpoints.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),
