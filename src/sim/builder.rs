@@ -9,6 +9,8 @@ use super::registry::{InvalidImageName, Registry};
 use super::world::{Inner, World};
 use crate::apiserver::Server;
 use crate::cluster;
+use crate::engine::Policies;
+use crate::engine::kustomize::KustomizationController;
 use crate::git::Repository;
 use crate::time::Timestamp;
 use crate::trace::Role;
@@ -25,6 +27,7 @@ pub struct WorldBuilder {
     start: Timestamp,
     choices: Choices,
     controllers: Controllers,
+    engine: KustomizationController,
     nodes: Vec<String>,
     latency: Latency,
     registry: Registry,
@@ -51,6 +54,7 @@ impl World {
             start: Timestamp::START,
             choices: Choices::first(),
             controllers: Controllers::All,
+            engine: KustomizationController::default(),
             nodes: vec!["node-1".into()],
             latency: Latency::default(),
             registry: Registry::open(),
@@ -82,6 +86,17 @@ impl WorldBuilder {
     /// Which controllers run.
     pub fn controllers(mut self, controllers: Controllers) -> Self {
         self.controllers = controllers;
+        self
+    }
+
+    /// How the engine differs from Flux.
+    pub fn policies(self, policies: Policies) -> Self {
+        self.engine(KustomizationController::new(policies))
+    }
+
+    /// The engine's controller of Kustomizations, with flags and health rules of its own.
+    pub fn engine(mut self, controller: KustomizationController) -> Self {
+        self.engine = controller;
         self
     }
 
@@ -151,6 +166,9 @@ impl WorldBuilder {
             }
         }
         self.nodes.iter().for_each(|node| world.add_node(node));
+        if self.controllers == Controllers::All {
+            world.install_engine(self.engine);
+        }
         for (url, repository) in self.repositories {
             world.add_repository(&url, repository);
         }

@@ -18,7 +18,12 @@ use super::strike::Faults;
 use crate::api::{ApiRequest, ApiResponse, Caller, Status, WriteOptions};
 use crate::apiserver::Server;
 use crate::cluster::{self, Kubelet};
+use crate::engine::kustomize::KustomizationController;
+use crate::engine::notification::ReceiverController;
+use crate::engine::source::GitRepositoryController;
+use crate::engine;
 use crate::git::Repository;
+use crate::object::Object;
 use crate::reconciler::Reconciler;
 use crate::source::Artifacts;
 use crate::time::{Duration, Timestamp};
@@ -157,6 +162,21 @@ impl World {
         let inner = self.inner_mut();
         let _taken_over = inner.server.handle(inner.now, &kubelet.caller(), request);
         self.add(Arc::new(kubelet), Role::ControlPlane, name);
+    }
+
+    /// Installs the GitOps engine: its namespace, the definitions of its kinds, its controllers.
+    pub(super) fn install_engine(&mut self, kustomize: KustomizationController) {
+        let installer = Caller::new("cluster-admin", "flux/v2");
+        let namespace = Object::new("v1", "Namespace", "", "flux-system");
+        let inner = self.inner_mut();
+        for object in [namespace].into_iter().chain(engine::crds()) {
+            let request = ApiRequest::apply(&object, WriteOptions::default());
+            let answer = inner.server.handle(inner.now, &installer, request);
+            answer.unwrap_or_else(|status| panic!("{}: {status}", object.reference()));
+        }
+        self.add(Arc::new(GitRepositoryController::new()), Role::Engine, "");
+        self.add(Arc::new(kustomize), Role::Engine, "");
+        self.add(Arc::new(ReceiverController::new()), Role::Engine, "");
     }
 
     /// Has everything decided by another source from now on.
