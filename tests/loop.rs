@@ -65,7 +65,12 @@ spec:
 fn world(seed: u64) -> World {
     let mut repository = Repository::new();
     let ada = signature("ada", Timestamp::START);
-    repository.commit(Tree::from_files([("apps/hello.yaml", HELLO)]).unwrap(), "Run hello", ada.clone(), ada);
+    repository.commit(
+        Tree::from_files([("apps/hello.yaml", HELLO)]).unwrap(),
+        "Run hello",
+        ada.clone(),
+        ada,
+    );
     let mut world = World::builder().seed(seed).repository(URL, repository).build();
     for object in manifest::objects("sync.yaml", SYNC).unwrap() {
         world.request(&admin(), ApiRequest::create(object, WriteOptions::default())).unwrap();
@@ -96,7 +101,8 @@ fn running(world: &World) -> usize {
 
 fn scale(world: &mut World, replicas: u64) {
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-    let request = ApiRequest::patch(&deployment(), "hello", "hello", patch, WriteOptions::default());
+    let request =
+        ApiRequest::patch(&deployment(), "hello", "hello", patch, WriteOptions::default());
     world.request(&Caller::new("alice", "kubectl/v1.36.0"), request).unwrap();
 }
 
@@ -122,7 +128,8 @@ fn a_steady_heartbeat_writes_nothing() {
     world.run_for(Duration::from_hours(2));
     let written = world.server().log_since(version).unwrap();
     let told = |kind: &str| ["Event", "GitRepository", "Kustomization"].contains(&kind);
-    let mut written = written.filter(|entry| !told(&entry.object.kind)).map(|e| e.object.to_string());
+    let mut written =
+        written.filter(|entry| !told(&entry.object.kind)).map(|e| e.object.to_string());
     assert_eq!(written.next(), None, "beside what the engine tells of itself");
 }
 
@@ -137,7 +144,14 @@ fn a_commit_changes_the_cluster_and_a_revert_puts_it_back() {
     world.commit("alice", URL, "Run three again", &[("apps/hello.yaml", Some(HELLO))]).unwrap();
     world.run_for(Duration::from_mins(2));
     assert_eq!((replicas(&world), running(&world)), (Some(3), 3));
-    world.commit("alice", URL, "Run nothing", &[("apps/hello.yaml", None), ("apps/x.yaml", Some(NOTHING))]).unwrap();
+    world
+        .commit(
+            "alice",
+            URL,
+            "Run nothing",
+            &[("apps/hello.yaml", None), ("apps/x.yaml", Some(NOTHING))],
+        )
+        .unwrap();
     world.run_for(Duration::from_mins(3));
     assert_eq!((hello(&world).is_none(), running(&world)), (true, 0));
 }

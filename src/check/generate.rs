@@ -59,16 +59,26 @@ pub fn drifts(draw: &mut Draw<'_>, size: &Size) -> Vec<Step> {
     let mut drift = || {
         let name = NAMES[draw.number(0, size.apps.clamp(1, NAMES.len()) - 1)];
         let line = match draw.number(0, 5) {
-            0 => format!("kubectl scale deployment/{name} -n apps --replicas={}", draw.number(0, 4)),
+            0 => {
+                format!("kubectl scale deployment/{name} -n apps --replicas={}", draw.number(0, 4))
+            }
             1 => format!("kubectl delete deployment/{name} -n apps"),
-            2 => format!("kubectl set image deployment/{name} -n apps app=nginx:{}", draw.number(1, 3)),
+            2 => format!(
+                "kubectl set image deployment/{name} -n apps app=nginx:{}",
+                draw.number(1, 3)
+            ),
             3 => format!("kubectl label deployment/{name} -n apps tier=by-hand --overwrite"),
             4 => format!("kubectl delete configmap/{name} -n apps"),
             _ => format!(
                 "kubectl patch configmap/{name} -n apps --type=merge -p '{{\"data\":{{\"value\":\"by hand\"}}}}'"
             ),
         };
-        Step { at: time(draw, size), who: "bob".into(), actions: vec![Action::Run(line)], ..Step::default() }
+        Step {
+            at: time(draw, size),
+            who: "bob".into(),
+            actions: vec![Action::Run(line)],
+            ..Step::default()
+        }
     };
     (0..count).map(|_| drift()).collect()
 }
@@ -98,7 +108,10 @@ fn fault_action(draw: &mut Draw<'_>) -> FaultAction {
     let actor = controller(draw);
     let requests = || Requests { actor: actor.clone(), ..Requests::default() };
     match draw.number(0, 9) {
-        0 => FaultAction::ApiError { code: *draw.one_of(&[503, 500, 429, 409]), requests: requests() },
+        0 => FaultAction::ApiError {
+            code: *draw.one_of(&[503, 500, 429, 409]),
+            requests: requests(),
+        },
         1 => FaultAction::GitDown { url: String::new() },
         2 => FaultAction::Crash {
             actor: String::new(),
@@ -108,8 +121,14 @@ fn fault_action(draw: &mut Draw<'_>) -> FaultAction {
         3 => FaultAction::AnswerLost { requests: requests() },
         4 => FaultAction::Stale { actor, kind: String::new() },
         5 => FaultAction::Partition { actor },
-        6 => FaultAction::Slow { requests: requests(), by: Duration::from_secs(draw.number(1, 20) as u64) },
-        7 => FaultAction::GitSlow { url: String::new(), by: Duration::from_secs(draw.number(1, 90) as u64) },
+        6 => FaultAction::Slow {
+            requests: requests(),
+            by: Duration::from_secs(draw.number(1, 20) as u64),
+        },
+        7 => FaultAction::GitSlow {
+            url: String::new(),
+            by: Duration::from_secs(draw.number(1, 90) as u64),
+        },
         8 => FaultAction::NodeDown { node: "node-1".into() },
         _ => FaultAction::Compact {},
     }

@@ -106,9 +106,9 @@ impl Shrinker<'_> {
             let earliest = if at == 0 { Duration::ZERO } else { self.best.steps[at - 1].at };
             let now = self.best.steps[at].at;
             let round = [0, 1, 2, 5, 10, 30, 60, 120, 300].map(Duration::from_secs);
-            let sooner = round.into_iter().map(|span| Duration::from_millis(
-                earliest.as_millis() + span.as_millis(),
-            ));
+            let sooner = round
+                .into_iter()
+                .map(|span| Duration::from_millis(earliest.as_millis() + span.as_millis()));
             for time in sooner.take_while(|time| *time < now) {
                 let mut candidate = self.best.clone();
                 let shift = now.saturating_sub(time);
@@ -143,7 +143,9 @@ mod tests {
     use crate::sim::{Choices, FaultAction};
 
     fn deletes(step: &Step) -> bool {
-        step.actions.iter().any(|a| matches!(a, Action::Run(line) if line.starts_with("kubectl delete")))
+        step.actions
+            .iter()
+            .any(|a| matches!(a, Action::Run(line) if line.starts_with("kubectl delete")))
     }
 
     #[test]
@@ -151,7 +153,8 @@ mod tests {
         let size = Size { drifts: 12, faults: 8, ..Size::default() };
         let fails = |s: &Scenario| {
             let crash = |f: &crate::sim::Fault| matches!(f.what, FaultAction::Crash { .. });
-            s.steps.iter().filter(|step| deletes(step)).count() >= 2 && s.faults.faults.iter().any(crash)
+            s.steps.iter().filter(|step| deletes(step)).count() >= 2
+                && s.faults.faults.iter().any(crash)
         };
         let large = (1..).map(|seed| {
             let seeded = scenario(&mut Choices::seeded(seed), &size);
