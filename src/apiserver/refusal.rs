@@ -2,6 +2,7 @@
 
 use super::resource::Resource;
 use crate::api::{Cause, Reason, ResourceVersion, Status, StatusDetails};
+use crate::object::GroupVersionKind;
 
 /// The resource is not served.
 pub(super) fn unknown_resource() -> Status {
@@ -96,19 +97,45 @@ pub(super) fn method_not_allowed() -> Status {
     )
 }
 
-/// The body's kind is not the resource's.
-pub(super) fn wrong_kind(resource: &Resource, api_version: &str, kind: &str) -> Status {
-    let wanted = &resource.gvk;
-    if api_version != wanted.api_version() {
-        return bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            wanted.api_version()
-        ));
-    }
+/// The body's version is not the one it was sent to.
+pub(super) fn wrong_version(resource: &Resource, api_version: &str) -> Status {
     bad_request(format!(
-        "{kind} in version \"{}\" cannot be handled as a {}",
-        wanted.version, wanted.kind
+        "the API version in the data ({api_version}) does not match the expected API version ({})",
+        resource.gvk.api_version()
     ))
+}
+
+/// The body's kind is not the resource's; `known` when it is a kind at all.
+pub(super) fn wrong_kind(resource: &Resource, given: &GroupVersionKind, known: bool) -> Status {
+    let wanted = &resource.gvk;
+    let package = |group: &str| match group.split('.').next().unwrap_or_default() {
+        "" => "core".to_owned(),
+        name => name.to_owned(),
+    };
+    let why = if known {
+        format!(
+            "converting ({}.{}) to ({}.{}): unknown conversion",
+            given.version,
+            given.kind,
+            package(&wanted.group),
+            wanted.kind
+        )
+    } else {
+        unregistered(given)
+    };
+    bad_request(format!(
+        "{} in version {:?} cannot be handled as a {}: {why}",
+        given.kind, given.version, wanted.kind
+    ))
+}
+
+/// No such kind.
+pub(super) fn unregistered(kind: &GroupVersionKind) -> String {
+    format!(
+        "no kind {:?} is registered for version {:?} in scheme \"pkg/runtime/scheme.go:111\"",
+        kind.kind,
+        kind.api_version()
+    )
 }
 
 pub(super) fn terminating_namespace(resource: &Resource, name: &str, namespace: &str) -> Status {

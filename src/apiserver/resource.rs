@@ -134,6 +134,19 @@ impl Resource {
         self.gvk.group == group && self.gvk.kind == kind
     }
 
+    /// What to tell whoever uses a version that is on its way out.
+    pub(super) fn deprecation(&self) -> Option<String> {
+        if self.is("", "Endpoints") {
+            let text =
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            return Some(text.into());
+        }
+        match self.custom.as_ref()?.deprecated.as_deref()? {
+            "" => Some(format!("{} {} is deprecated", self.gvk.api_version(), self.gvk.kind)),
+            text => Some(text.into()),
+        }
+    }
+
     /// Whether its objects carry a generation.
     pub(super) fn has_generation(&self) -> bool {
         self.generation != Generation::None

@@ -172,6 +172,20 @@ impl Server {
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
         let resource = self.resource(&request.kind)?;
+        let deprecation = resource.deprecation();
+        let mut response = self.answer_for(resource, now, caller, manager, request)?;
+        response.warnings.splice(0..0, deprecation);
+        Ok(response)
+    }
+
+    fn answer_for(
+        &mut self,
+        resource: Arc<Resource>,
+        now: Timestamp,
+        caller: &Caller,
+        manager: String,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
         let dry_run = request.is_dry_run();
         match &request.verb {
             Verb::Discover => return Ok(discovered(&resource)),

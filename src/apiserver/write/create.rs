@@ -45,6 +45,7 @@ impl Write<'_> {
             return Err(refusal::already_exists(&self.resource, &name, there.is_deleting()));
         }
         metadata_mut(&mut value).remove("resourceVersion");
+        self.warn_of(None, &value);
         let new = object(value);
         Ok(self.commit(&new, Some(new.clone())).expect("a creation leaves an object"))
     }

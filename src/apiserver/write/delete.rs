@@ -6,6 +6,7 @@ use super::{Answer, Write, metadata_mut, object};
 use crate::api::{
     Body, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, Status, StatusDetails,
 };
+use crate::apiserver::history::at_version;
 use crate::apiserver::read::View;
 use crate::apiserver::{custom, refusal};
 use crate::object::Object;
@@ -36,7 +37,8 @@ impl Write<'_> {
         let held = new["metadata"].get("finalizers").is_some() || grace > 0;
         if !held {
             self.commit(&old, None);
-            return Ok((200, self.gone(old)));
+            let last = if self.dry_run { old } else { at_version(&old, self.server.version()) };
+            return Ok((200, self.gone(last)));
         }
         self.mark(&old, &mut new, grace);
         if new == *old.as_value() {

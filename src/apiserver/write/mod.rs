@@ -13,6 +13,7 @@ mod services;
 mod strategy;
 mod subresources;
 mod update;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use super::schema::{Generation, KindSchema};
 use super::server::Server;
 use super::store::key;
 use crate::api::{Body, Caller, ResourceVersion, Status, Subresource};
-use crate::object::Object;
+use crate::object::{GroupVersionKind, Object};
 use crate::time::Timestamp;
 
 /// A code and a body: an answer without its warnings.
@@ -105,7 +106,12 @@ impl<'a> Write<'a> {
         if api_version == wanted.api_version() && kind == wanted.kind {
             return Ok(());
         }
-        Err(refusal::wrong_kind(&self.resource, api_version, kind))
+        let given = GroupVersionKind::new(api_version, kind);
+        if self.resource.is_custom() && given.version != wanted.version {
+            return Err(refusal::wrong_version(&self.resource, api_version));
+        }
+        let known = self.server.resources.registry().kind(&given).is_some();
+        Err(refusal::wrong_kind(&self.resource, &given, known))
     }
 
     /// The namespace and the name of the body must be those of the request, where it has them.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::update::Managed;
-use super::{Answer, Write};
+use super::{Answer, Write, metadata_mut};
 use crate::api::{Body, Patch, Subresource, WriteOptions};
 use crate::apiserver::managed::Applied;
 use crate::apiserver::refusal;
@@ -49,6 +49,7 @@ impl Write<'_> {
                     return Err(refusal::not_found(&self.resource, &self.name));
                 }
                 self.expect_place(&mut value)?;
+                metadata_mut(&mut value).remove("resourceVersion");
                 Ok((201, Body::Object(self.insert(value)?)))
             }
             (Applied::Unchanged, None) => unreachable!("what is not there changes when it is made"),

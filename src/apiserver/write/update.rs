@@ -56,6 +56,9 @@ impl Write<'_> {
         if !causes.is_empty() {
             return Err(refusal::invalid(&self.resource, &self.name, causes));
         }
+        if self.subresource.is_none() || self.subresource == Some(Subresource::Scale) {
+            self.warn_of(Some(before), &value);
+        }
         managed::keep_times(before, &mut value);
         if value == *before {
             return Ok((200, Body::Object(old.clone())));
