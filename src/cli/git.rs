@@ -89,8 +89,10 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(_renames: bool) -> Self {
-        Replay { worktree: Worktree::new(Repository::new()) }
+    fn new(renames: bool) -> Self {
+        let mut repository = Repository::new();
+        repository.config_mut().merge_renames = renames;
+        Replay { worktree: Worktree::new(repository) }
     }
 
     fn step(&mut self, step: &Step) -> Result<Value, Mistake> {
@@ -227,6 +229,7 @@ impl Replay {
         let paths: Map<String, Value> = unmerged
             .conflicts
             .iter()
+            .filter(|conflict| conflict.has_stages())
             .map(|conflict| (conflict.path.clone(), json!(left(&conflict.path))))
             .collect();
         json!({"conflicts": paths})

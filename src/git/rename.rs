@@ -17,15 +17,29 @@ const SIMILAR_AND_SAME_NAME: u64 = SIMILAR + (SAME - SIMILAR) / 2;
 /// How many candidates of each added file are kept.
 const CANDIDATES: usize = 4;
 
-/// Which files moved where.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RenameOptions<'p> {
+/// What to pair.
+#[derive(Clone, Copy)]
+pub(super) struct RenameOptions<'o> {
     /// Only what this file was before is asked for.
-    pub(super) only_to: Option<&'p str>,
+    pub(super) only_to: Option<&'o str>,
     /// Empty files count.
     pub(super) empty: bool,
     /// Where more pairs than the square of this would have to be compared, none is.
     pub(super) limit: usize,
+    /// The removed files for which more than a look at the ids is worth while; all if not given.
+    pub(super) worth: Option<&'o BTreeSet<String>>,
+    /// Tells where a file would be if its folder moved as others of its files did.
+    pub(super) guess: Option<&'o Guess<'o>>,
+}
+
+/// From the pairs of same content and a path, the path that this one probably has now.
+pub(super) type Guess<'g> = dyn Fn(&BTreeMap<String, String>, &str) -> Option<String> + 'g;
+
+impl Default for RenameOptions<'_> {
+    /// What Git does where differences are shown.
+    fn default() -> Self {
+        RenameOptions { only_to: None, empty: true, limit: 1000, worth: None, guess: None }
+    }
 }
 
 /// The files that moved, by the new path: the old path.
@@ -46,13 +60,10 @@ pub(super) fn find_renames(
         }
     }
     search.pair_same_content();
-    search.pair_same_names();
-    search.pair_similar(options.limit);
-    search
-        .pairs
-        .into_iter()
-        .map(|(to, from)| (search.added[to].path.into(), search.removed[from].path.into()))
-        .collect()
+    let worth = |path: &str| options.worth.is_none_or(|worth| worth.contains(path));
+    search.pair_same_names(&worth, options.guess);
+    search.pair_similar(&worth, options.limit);
+    search.paths()
 }
 
 #[derive(Default)]
@@ -113,33 +124,49 @@ impl Search<'_> {
         }
     }
 
-    /// Files whose name is unique on both sides.
-    fn pair_same_names(&mut self) {
-        let open = |taken: &dyn Fn(usize) -> bool, files: &[File<'_>]| {
-            let mut names: BTreeMap<String, Option<usize>> = BTreeMap::new();
-            for (at, file) in files.iter().enumerate().filter(|(at, _)| !taken(*at)) {
-                let place = names.entry(file.name().into());
-                place.and_modify(|place| *place = None).or_insert(Some(at));
+    /// Files whose name is unique on both sides, or that are where their folder went.
+    fn pair_same_names(&mut self, worth: &dyn Fn(&str) -> bool, guess: Option<&Guess<'_>>) {
+        let same_content = self.paths();
+        let open_from: Vec<usize> = self.open_removed(&|_| true);
+        let removed = unique_names(&self.removed, &open_from);
+        let open_to = self.open_added();
+        let added = unique_names(&self.added, &open_to);
+        let at: BTreeMap<&str, usize> =
+            open_to.iter().map(|to| (self.added[*to].path, *to)).collect();
+        for from in open_from {
+            let file = self.removed[from];
+            if !worth(file.path) {
+                continue;
             }
-            names
-        };
-        let removed = open(&|at| self.used.contains(&at), &self.removed);
-        let added = open(&|at| self.pairs.contains_key(&at), &self.added);
-        for (name, from) in removed {
-            let to = added.get(&name).copied().flatten();
-            if let Some((from, to)) = from.zip(to)
-                && self.similarity(from, to) >= SIMILAR_AND_SAME_NAME
-            {
+            let Some(named) = added.get(file.name()) else { continue };
+            let unique = removed.get(file.name()).copied().flatten().and(*named);
+            let guessed = || guess.and_then(|guess| guess(&same_content, file.path));
+            let to = unique.or_else(|| at.get(guessed()?.as_str()).copied());
+            let Some(to) = to.filter(|to| !self.pairs.contains_key(to)) else { continue };
+            if self.similarity(from, to) >= SIMILAR_AND_SAME_NAME {
                 self.pair(from, to);
             }
         }
     }
 
-    fn pair_similar(&mut self, limit: usize) {
-        let from: Vec<usize> =
-            (0..self.removed.len()).filter(|at| !self.used.contains(at)).collect();
-        let to: Vec<usize> =
-            (0..self.added.len()).filter(|at| !self.pairs.contains_key(at)).collect();
+    fn open_removed(&self, worth: &dyn Fn(&str) -> bool) -> Vec<usize> {
+        let open = |at: &usize| !self.used.contains(at) && worth(self.removed[*at].path);
+        (0..self.removed.len()).filter(open).collect()
+    }
+
+    fn open_added(&self) -> Vec<usize> {
+        (0..self.added.len()).filter(|at| !self.pairs.contains_key(at)).collect()
+    }
+
+    fn paths(&self) -> BTreeMap<String, String> {
+        let path = |(to, from): (&usize, &usize)| {
+            (self.added[*to].path.into(), self.removed[*from].path.into())
+        };
+        self.pairs.iter().map(path).collect()
+    }
+
+    fn pair_similar(&mut self, worth: &dyn Fn(&str) -> bool, limit: usize) {
+        let (from, to) = (self.open_removed(worth), self.open_added());
         if from.len().saturating_mul(to.len()) > limit.saturating_mul(limit) {
             return;
         }
@@ -155,7 +182,7 @@ impl Search<'_> {
             }
             candidates.extend(best);
         }
-        candidates.sort_by(|a, b| b.rank().cmp(&a.rank()));
+        candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.rank()));
         for Candidate { score, from, to, .. } in candidates {
             if score >= SIMILAR && !self.used.contains(&from) && !self.pairs.contains_key(&to) {
                 self.pair(from, to);
@@ -185,6 +212,15 @@ impl Search<'_> {
             .sum();
         shared * SAME / larger
     }
+}
+
+/// The files of each name; none where there are several.
+fn unique_names<'c>(files: &[File<'c>], of: &[usize]) -> BTreeMap<&'c str, Option<usize>> {
+    let mut names = BTreeMap::new();
+    for at in of {
+        names.entry(files[*at].name()).and_modify(|place| *place = None).or_insert(Some(*at));
+    }
+    names
 }
 
 #[derive(Clone, Copy)]

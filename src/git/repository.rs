@@ -33,6 +33,21 @@ pub struct Repository {
     pub(super) objects: Objects,
     pub(super) refs: Refs,
     pub(super) head: Head,
+    pub(super) config: Config,
+}
+
+/// The settings that change what Git does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Config {
+    /// `merge.renames`: merges, reverts and picks find files that moved. On, as in Git.
+    pub merge_renames: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { merge_renames: true }
+    }
 }
 
 impl Default for Repository {
@@ -49,7 +64,18 @@ impl Repository {
             objects: Objects::default(),
             refs: Refs::default(),
             head: Head::Branch("main".into()),
+            config: Config::default(),
         }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The settings, to change them.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
     }
 
     /// Where HEAD points.

@@ -185,8 +185,9 @@ impl Forge {
         if may.is_none() || token.filter(outside).is_some() && hosted.private {
             return Err(not_found());
         }
+        let is_public_read = role == Role::Read && !hosted.private;
         let lacks = |token: &Token| outside(&token) && role > Role::Read || !token.allows(scope);
-        if token.is_some_and(lacks) && !(role == Role::Read && !hosted.private) {
+        if !is_public_read && token.is_some_and(lacks) {
             return Err(AccessError::NotGranted { url, scope });
         }
         if may < Some(role) {

@@ -3,7 +3,7 @@
 use super::{AccessError, Caller, Forge, HookEvent, Hosted, Review, Role, Scope, WebhookEvent};
 use crate::git::{
     Commit, Conflict, FastForward, GitError, Head, MergeLabels, MergeOptions, MergeOutcome,
-    ObjectId, RebaseOutcome, RefUpdate, Repository, Signature, TreeMergeOptions,
+    ObjectId, RebaseOutcome, RefUpdate, Repository, Signature,
 };
 use crate::time::Timestamp;
 
@@ -454,7 +454,7 @@ impl Merging<'_> {
     fn squash(&self, work: &mut Repository) -> Result<ObjectId, PullError> {
         let target = work.resolve("HEAD")?;
         let labels = MergeLabels { ours: &self.pull.target, theirs: &self.pull.source };
-        let merged = work.merge_of(target, self.head, labels, TreeMergeOptions::default())?;
+        let merged = work.merge_of(target, self.head, labels, work.tree_merge_options())?;
         if !merged.conflicts.is_empty() {
             return Err(self.conflicts(merged.conflicts));
         }

@@ -123,6 +123,11 @@ impl Repository {
         self.clone().merge_recursively(ours, theirs, labels, options)
     }
 
+    /// How this repository merges trees.
+    pub(in crate::git) fn tree_merge_options(&self) -> TreeMergeOptions {
+        TreeMergeOptions { renames: self.config.merge_renames, ..TreeMergeOptions::default() }
+    }
+
     fn merge_commits(
         &mut self,
         rev: &str,
@@ -136,7 +141,7 @@ impl Repository {
             None => clean_message(&self.merge_message(rev)?),
         };
         let labels = MergeLabels { ours: "HEAD", theirs: rev };
-        let tree_options = TreeMergeOptions { favor: options.favor, depth: 0 };
+        let tree_options = TreeMergeOptions { favor: options.favor, ..self.tree_merge_options() };
         let merged = self.merge_of(ours, theirs, labels, tree_options)?;
         let parents = vec![ours, theirs];
         if !merged.conflicts.is_empty() {

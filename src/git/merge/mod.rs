@@ -4,6 +4,7 @@ mod history;
 mod message;
 mod pick;
 mod rebase;
+mod renames;
 mod tree;
 
 pub use history::{FastForward, MergeOptions, MergeOutcome};

@@ -1,7 +1,7 @@
 //! One commit's change applied elsewhere, forwards (`git cherry-pick`) or backwards (`git revert`).
 
 use super::message::{first_line, revert_message};
-use super::{MergeLabels, MergedTree, TreeMergeOptions, Unmerged, merge_trees};
+use super::{MergeLabels, MergedTree, Unmerged, merge_trees};
 use crate::git::{Commit, GitError, ObjectId, Repository, Signature, Tree};
 
 /// What a revert or a pick came to.
@@ -36,7 +36,7 @@ impl Repository {
         let label = format!("parent of {}", self.label(&commit, id));
         let ours = self.find_commit(head)?.tree.clone();
         let labels = MergeLabels { ours: "HEAD", theirs: &label };
-        let merged = merge_trees(&commit.tree, &ours, &before, labels, TreeMergeOptions::default());
+        let merged = merge_trees(&commit.tree, &ours, &before, labels, self.tree_merge_options());
         let message = revert_message(&commit, id, parent);
         Ok(self.settle(head, merged, message, None, committer))
     }
@@ -73,7 +73,7 @@ impl Repository {
         let label = self.label(commit, id);
         let ours = &self.find_commit(onto)?.tree;
         let labels = MergeLabels { ours: "HEAD", theirs: &label };
-        Ok(merge_trees(&before, ours, &commit.tree, labels, TreeMergeOptions::default()))
+        Ok(merge_trees(&before, ours, &commit.tree, labels, self.tree_merge_options()))
     }
 
     fn label(&self, commit: &Commit, id: ObjectId) -> String {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::git::{Blob, Entry, Favor, Labels, Mode, Tree, diff, merge_text};
+use super::renames;
+use crate::git::{Blob, Entry, Favor, Labels, Mode, Tree, diff, is_binary, merge_text};
 
 /// What the sides are called, in conflict markers and in the names of files that move aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +16,20 @@ pub struct MergeLabels<'l> {
 }
 
 /// How trees are merged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeMergeOptions {
     /// What becomes of lines that both sides changed.
     pub favor: Favor,
+    /// Files that one side moved are found, and the changes of the other follow them.
+    pub renames: bool,
     /// How many merges of merge bases this one is within: conflicts in them are no one's to resolve.
     pub depth: usize,
+}
+
+impl Default for TreeMergeOptions {
+    fn default() -> Self {
+        TreeMergeOptions { favor: Favor::Neither, renames: true, depth: 0 }
+    }
 }
 
 /// The result of a merge of trees.
@@ -68,11 +77,47 @@ pub enum ConflictKind {
         /// Whose file it was.
         from: String,
     },
+    /// One moved what the other deleted.
+    RenameDelete {
+        /// Where it was.
+        was: String,
+        /// Who moved it.
+        renamed_in: String,
+        /// Who deleted it.
+        deleted_in: String,
+    },
+    /// Both moved the same file, to different places; this is one of the two, or where it was.
+    RenameRename {
+        /// Where it was.
+        was: String,
+        /// Where ours moved it.
+        ours: String,
+        /// Where theirs moved it.
+        theirs: String,
+    },
+    /// One put a file into a folder that the other moved: it is put where the folder went.
+    FileLocation {
+        /// Where it was put.
+        was: String,
+        /// Who put it there.
+        added_in: String,
+        /// Who moved the folder.
+        renamed_in: String,
+    },
+    /// Files cannot follow their folder, for something is in the way there.
+    DirectoryRename,
     /// A file on one side, a link or submodule on the other: one of them, or both, move aside.
     DistinctTypes {
         /// The path that both had.
         was: String,
     },
+}
+
+impl Conflict {
+    /// Whether the index lists the path as unmerged; some conflicts are about folders only.
+    pub fn has_stages(&self) -> bool {
+        self.base.is_some() || self.ours.is_some() || self.theirs.is_some()
+    }
 }
 
 /// As `git merge` reports it.
@@ -91,6 +136,22 @@ impl fmt::Display for Conflict {
             ConflictKind::FileDirectory { was, from } => write!(
                 f,
                 "CONFLICT (file/directory): directory in the way of {was} from {from}; moving it to {path} instead."
+            ),
+            ConflictKind::RenameDelete { was, renamed_in, deleted_in } => write!(
+                f,
+                "CONFLICT (rename/delete): {was} renamed to {path} in {renamed_in}, but deleted in {deleted_in}."
+            ),
+            ConflictKind::RenameRename { was, ours, theirs } => write!(
+                f,
+                "CONFLICT (rename/rename): {was} renamed to {ours} by ours and to {theirs} by theirs."
+            ),
+            ConflictKind::FileLocation { was, added_in, renamed_in } => write!(
+                f,
+                "CONFLICT (file location): {was} added in {added_in} inside a directory that was renamed in {renamed_in}, suggesting it should perhaps be moved to {path}."
+            ),
+            ConflictKind::DirectoryRename => write!(
+                f,
+                "CONFLICT (implicit dir rename): Existing file/dir at {path} in the way of implicit directory rename(s)."
             ),
             ConflictKind::DistinctTypes { was } => write!(
                 f,
@@ -124,10 +185,16 @@ pub fn merge_trees(
     if base == ours {
         return MergedTree { tree: theirs.clone(), conflicts: Vec::new() };
     }
-    let paths = collect(base, ours, theirs);
-    let tree = paths.keys().fold(base.clone(), |tree, path| tree.without(path));
+    let mut paths = collect(base, ours, theirs);
+    let merger = Merger { labels, options };
+    let mut tree = paths.keys().fold(base.clone(), |tree, path| tree.without(path));
+    let mut conflicts = Vec::new();
+    if options.renames {
+        conflicts = renames::follow(&mut paths, [base, ours, theirs], merger);
+        tree = paths.keys().fold(tree, |tree, path| tree.without(path));
+    }
     let taken = paths.keys().cloned().collect();
-    let mut merge = Merge { tree, taken, conflicts: Vec::new(), labels, options };
+    let mut merge = Merge { tree, taken, conflicts, merger };
     // From the last path to the first: what is in a folder comes before a file of the folder's name.
     for (path, stages) in paths.into_iter().rev() {
         merge.settle(path, stages);
@@ -136,25 +203,32 @@ pub fn merge_trees(
     MergedTree { tree: merge.tree, conflicts: merge.conflicts }
 }
 
+pub(super) const BASE: usize = 0;
+pub(super) const OURS: usize = 1;
+pub(super) const THEIRS: usize = 2;
+
 /// What stands at one path in the base, in ours and in theirs; folders count as nothing.
 #[derive(Clone, Debug, Default)]
-struct Stages {
-    base: Option<Entry>,
-    ours: Option<Entry>,
-    theirs: Option<Entry>,
+pub(super) struct Stages {
+    pub(super) entries: [Option<Entry>; 3],
+    /// The path that each had before it moved here.
+    pub(super) names: [Option<String>; 3],
+    /// A file moved here: what stands here was not compared before.
+    pub(super) moved: bool,
+    /// A conflict about the path itself, whatever the contents.
+    pub(super) conflict: Option<ConflictKind>,
 }
 
 fn collect(base: &Tree, ours: &Tree, theirs: &Tree) -> BTreeMap<String, Stages> {
     let mut paths: BTreeMap<String, Stages> = BTreeMap::new();
-    let changed = |side: &Tree| diff(base, side).into_iter();
-    for change in changed(ours) {
-        let stages = Stages { base: change.old.clone(), ours: change.new, theirs: change.old };
-        paths.insert(change.path, stages);
+    let stages = |entries| Stages { entries, ..Stages::default() };
+    for change in diff(base, ours) {
+        let entries = [change.old.clone(), change.new, change.old];
+        paths.insert(change.path, stages(entries));
     }
-    for change in changed(theirs) {
-        let unchanged =
-            || Stages { base: change.old.clone(), ours: change.old.clone(), theirs: None };
-        paths.entry(change.path).or_insert_with(unchanged).theirs = change.new;
+    for change in diff(base, theirs) {
+        let unchanged = || stages([change.old.clone(), change.old.clone(), None]);
+        paths.entry(change.path).or_insert_with(unchanged).entries[THEIRS] = change.new;
     }
     paths
 }
@@ -164,22 +238,24 @@ struct Merge<'m> {
     /// Paths that nothing may move aside to.
     taken: BTreeSet<String>,
     conflicts: Vec<Conflict>,
-    labels: MergeLabels<'m>,
-    options: TreeMergeOptions,
+    merger: Merger<'m>,
 }
 
 impl Merge<'_> {
     fn settle(&mut self, path: String, stages: Stages) {
-        let folder_stays = self.tree.folder(&path).is_some();
-        let only_in_base = stages.ours.is_none() && stages.theirs.is_none();
-        if only_in_base {
+        let [base, ours, theirs] = &stages.entries;
+        if ours.is_none() && theirs.is_none() {
+            if let (Some(kind), Some(_)) = (&stages.conflict, base) {
+                self.conflict(path, kind.clone(), stages);
+            }
             return;
         }
-        if !folder_stays {
+        if self.tree.folder(&path).is_none() {
             return self.settle_file(path, stages);
         }
         // The side without a file here is the one with the folder.
-        let from = if stages.ours.is_some() { self.labels.ours } else { self.labels.theirs };
+        let labels = self.merger.labels;
+        let from = if ours.is_some() { labels.ours } else { labels.theirs };
         let aside = self.aside(&path, from);
         let known = self.conflicts.len();
         self.settle_file(aside.clone(), stages.clone());
@@ -190,49 +266,72 @@ impl Merge<'_> {
     }
 
     fn settle_file(&mut self, path: String, stages: Stages) {
-        let Stages { base, ours, theirs } = &stages;
+        let [base, ours, theirs] = &stages.entries;
         match (ours, theirs) {
-            _ if ours == theirs || base == theirs => self.put(&path, ours.clone()),
-            _ if base == ours => self.put(&path, theirs.clone()),
+            _ if !stages.moved && (ours == theirs || base == theirs) => {
+                self.place(path, ours.clone(), stages)
+            }
+            _ if !stages.moved && base == ours => self.place(path, theirs.clone(), stages),
             (Some(one), Some(two)) if type_of(one) != type_of(two) => {
                 self.settle_types(path, stages)
             }
             (Some(one), Some(two)) => {
-                let (merged, clean) = self.merge_entries(base.as_ref(), one, two);
-                self.put(&path, merged);
-                if !clean {
-                    let kind =
-                        if base.is_none() { ConflictKind::AddAdd } else { ConflictKind::Content };
-                    self.conflict(path, kind, stages);
+                let names = stages.names.each_ref().map(Option::as_deref);
+                let names = names
+                    .iter()
+                    .any(Option::is_some)
+                    .then(|| names.map(|name| name.unwrap_or(&path)));
+                let (merged, clean) = self.merger.merge(base.as_ref(), one, two, names, 0);
+                match clean {
+                    true => self.place(path, merged, stages),
+                    false => {
+                        self.put(&path, merged);
+                        let added = base.is_none();
+                        let kind = if added { ConflictKind::AddAdd } else { ConflictKind::Content };
+                        self.conflict(path, kind, stages);
+                    }
                 }
+            }
+            (Some(_), None) | (None, Some(_)) if base.is_none() => {
+                self.place(path, ours.clone().or(theirs.clone()), stages)
             }
             _ => self.settle_deleted(path, stages),
         }
     }
 
+    /// Puts what is settled, unless the path itself is in conflict.
+    fn place(&mut self, path: String, entry: Option<Entry>, stages: Stages) {
+        let is_there = entry.is_some();
+        self.put(&path, entry);
+        if let Some(kind) = stages.conflict.clone().filter(|_| is_there) {
+            self.conflict(path, kind, stages);
+        }
+    }
+
     /// One side deleted what the other changed: the changed one stays.
     fn settle_deleted(&mut self, path: String, stages: Stages) {
-        let MergeLabels { ours, theirs } = self.labels;
-        let (modified_in, deleted_in, left) = match (&stages.ours, &stages.theirs) {
-            (Some(left), _) => (ours, theirs, left),
-            (_, Some(left)) => (theirs, ours, left),
-            _ => unreachable!("a path deleted on both sides is settled"),
-        };
-        let left = if self.options.depth > 0 { stages.base.clone() } else { Some(left.clone()) };
+        let MergeLabels { ours, theirs } = self.merger.labels;
+        let [base, our, their] = &stages.entries;
+        let (modified_in, deleted_in) = if our.is_some() { (ours, theirs) } else { (theirs, ours) };
+        let left = our.clone().or(their.clone());
+        let left = if self.merger.options.depth > 0 { base.clone() } else { left };
         self.put(&path, left);
         let (deleted_in, modified_in) = (deleted_in.into(), modified_in.into());
-        self.conflict(path, ConflictKind::ModifyDelete { deleted_in, modified_in }, stages);
+        let kind = ConflictKind::ModifyDelete { deleted_in, modified_in };
+        let kind = stages.conflict.clone().unwrap_or(kind);
+        self.conflict(path, kind, stages);
     }
 
     /// A regular file gives way to a link or submodule; two others both give way.
     fn settle_types(&mut self, path: String, stages: Stages) {
         let kind = ConflictKind::DistinctTypes { was: path.clone() };
-        if self.options.depth > 0 {
-            self.put(&path, stages.base.clone());
+        let [base, ours, theirs] = stages.entries.clone();
+        if self.merger.options.depth > 0 {
+            self.put(&path, base);
             return self.conflict(path, kind, stages);
         }
         let is_file = |entry: &Option<Entry>| entry.as_ref().is_some_and(is_regular);
-        let (ours_moves, theirs_moves) = match (is_file(&stages.ours), is_file(&stages.theirs)) {
+        let (ours_moves, theirs_moves) = match (is_file(&ours), is_file(&theirs)) {
             (true, _) => (true, false),
             (_, true) => (false, true),
             _ => (true, true),
@@ -241,66 +340,17 @@ impl Merge<'_> {
             true => merge.aside(&path, label),
             false => path.clone(),
         };
-        let our_path = place(self, ours_moves, self.labels.ours);
-        let their_path = place(self, theirs_moves, self.labels.theirs);
+        let our_path = place(self, ours_moves, self.merger.labels.ours);
+        let their_path = place(self, theirs_moves, self.merger.labels.theirs);
         let base_of = |side: &Option<Entry>| {
-            let same = side.as_ref().map(type_of) == stages.base.as_ref().map(type_of);
-            stages.base.clone().filter(|_| same)
+            let same = side.as_ref().map(type_of) == base.as_ref().map(type_of);
+            base.clone().filter(|_| same)
         };
-        let Stages { ours, theirs, .. } = &stages;
         self.put(&our_path, ours.clone());
         self.put(&their_path, theirs.clone());
-        let one = Stages { base: base_of(ours), ours: ours.clone(), theirs: None };
-        let two = Stages { base: base_of(theirs), ours: None, theirs: theirs.clone() };
-        self.conflict(our_path, kind.clone(), one);
-        self.conflict(their_path, kind, two);
-    }
-
-    /// What becomes of two entries of one type that both differ from the base; whether it is clean.
-    fn merge_entries(
-        &self,
-        base: Option<&Entry>,
-        ours: &Entry,
-        theirs: &Entry,
-    ) -> (Option<Entry>, bool) {
-        let base_of_type = base.filter(|base| type_of(base) == type_of(ours));
-        let (Entry::File(our_mode, one), Entry::File(their_mode, two)) = (ours, theirs) else {
-            // Submodules are not looked into.
-            return (
-                Some(if self.options.depth > 0 { base.unwrap_or(ours) } else { ours }.clone()),
-                false,
-            );
-        };
-        let (mode, modes_clean) = merge_modes(base, *our_mode, *their_mode);
-        let base_id = base.map(Entry::id);
-        let (blob, clean) = match () {
-            () if one == two || base_id == Some(one.id()) => (two.clone(), true),
-            () if base_id == Some(two.id()) => (one.clone(), true),
-            () if mode == Mode::Symlink && self.options.depth > 0 => {
-                return (base.cloned(), false);
-            }
-            () if mode == Mode::Symlink => (one.clone(), false),
-            () => self.merge_blobs(base_of_type, one, two),
-        };
-        (Some(Entry::File(mode, blob)), clean && modes_clean)
-    }
-
-    fn merge_blobs(&self, base: Option<&Entry>, ours: &Blob, theirs: &Blob) -> (Blob, bool) {
-        let base = match base {
-            Some(Entry::File(_, blob)) => blob.as_bytes(),
-            _ => b"",
-        };
-        let depth = self.options.depth;
-        let any_binary =
-            [base, ours.as_bytes(), theirs.as_bytes()].into_iter().any(crate::git::is_binary);
-        if any_binary && depth > 0 {
-            return (Blob::new(base), true);
-        }
-        let MergeLabels { ours: one, theirs: two } = self.labels;
-        let labels = Labels { ours: one, theirs: two, marker_size: 7 + 2 * depth };
-        let favor = if depth > 0 { Favor::Neither } else { self.options.favor };
-        let merged = merge_text(base, ours.as_bytes(), theirs.as_bytes(), labels, favor);
-        (Blob::new(merged.content), merged.conflicts == 0)
+        let stages = |entries| Stages { entries, ..Stages::default() };
+        self.conflict(our_path, kind.clone(), stages([base_of(&ours), ours, None]));
+        self.conflict(their_path, kind, stages([base_of(&theirs), None, theirs]));
     }
 
     /// A name nothing else has, for a file that has to make room.
@@ -320,8 +370,74 @@ impl Merge<'_> {
     }
 
     fn conflict(&mut self, path: String, kind: ConflictKind, stages: Stages) {
-        let Stages { base, ours, theirs } = stages;
+        let [base, ours, theirs] = stages.entries;
         self.conflicts.push(Conflict { path, kind, base, ours, theirs });
+    }
+}
+
+/// Merges single entries.
+#[derive(Clone, Copy)]
+pub(super) struct Merger<'m> {
+    pub(super) labels: MergeLabels<'m>,
+    pub(super) options: TreeMergeOptions,
+}
+
+impl Merger<'_> {
+    /// What becomes of two entries of one type that both differ from the base; whether it is clean.
+    /// Where files moved, their paths stand beside the labels, and longer markers set a merge apart
+    /// that is merged again.
+    pub(super) fn merge(
+        &self,
+        base: Option<&Entry>,
+        ours: &Entry,
+        theirs: &Entry,
+        names: Option<[&str; 3]>,
+        longer: usize,
+    ) -> (Option<Entry>, bool) {
+        let base_of_type = base.filter(|base| type_of(base) == type_of(ours));
+        let within = self.options.depth > 0;
+        let (Entry::File(our_mode, one), Entry::File(their_mode, two)) = (ours, theirs) else {
+            // Submodules are not looked into.
+            return (Some(if within { base.unwrap_or(ours) } else { ours }.clone()), false);
+        };
+        let (mode, modes_clean) = merge_modes(base, *our_mode, *their_mode);
+        let base_id = base.map(Entry::id);
+        let (blob, clean) = match () {
+            () if one == two || base_id == Some(one.id()) => (two.clone(), true),
+            () if base_id == Some(two.id()) => (one.clone(), true),
+            () if mode == Mode::Symlink && within => return (base.cloned(), false),
+            () if mode == Mode::Symlink => (one.clone(), false),
+            () => self.merge_blobs(base_of_type, one, two, names, longer),
+        };
+        (Some(Entry::File(mode, blob)), clean && modes_clean)
+    }
+
+    fn merge_blobs(
+        &self,
+        base: Option<&Entry>,
+        ours: &Blob,
+        theirs: &Blob,
+        names: Option<[&str; 3]>,
+        longer: usize,
+    ) -> (Blob, bool) {
+        let base = match base {
+            Some(Entry::File(_, blob)) => blob.as_bytes(),
+            _ => b"",
+        };
+        let depth = self.options.depth;
+        let contents = [base, ours.as_bytes(), theirs.as_bytes()];
+        if depth > 0 && contents.into_iter().any(is_binary) {
+            return (Blob::new(base), true);
+        }
+        let label = |label: &str, side: usize| match names {
+            Some(names) => format!("{label}:{}", names[side]),
+            None => label.to_owned(),
+        };
+        let (one, two) = (label(self.labels.ours, OURS), label(self.labels.theirs, THEIRS));
+        let labels = Labels { ours: &one, theirs: &two, marker_size: 7 + 2 * depth + longer };
+        let favor = if depth > 0 { Favor::Neither } else { self.options.favor };
+        let merged = merge_text(base, ours.as_bytes(), theirs.as_bytes(), labels, favor);
+        (Blob::new(merged.content), merged.conflicts == 0)
     }
 }
 
@@ -338,10 +454,10 @@ fn merge_modes(base: Option<&Entry>, ours: Mode, theirs: Mode) -> (Mode, bool) {
 }
 
 /// Regular and executable files are of one type.
-fn type_of(entry: &Entry) -> &'static str {
+pub(super) fn type_of(entry: &Entry) -> &'static str {
     &entry.mode()[..2]
 }
 
-fn is_regular(entry: &Entry) -> bool {
+pub(super) fn is_regular(entry: &Entry) -> bool {
     type_of(entry) == "10"
 }
