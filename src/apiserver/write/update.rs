@@ -150,8 +150,8 @@ impl Write<'_> {
             return;
         }
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
-        let step = self.subresource != Some(Subresource::Status)
-            && is_new_generation(resource, old, new);
+        let step =
+            self.subresource != Some(Subresource::Status) && is_new_generation(resource, old, new);
         metadata_mut(new).insert("generation".into(), json!(generation + i64::from(step)));
     }
 
