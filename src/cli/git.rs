@@ -1,7 +1,7 @@
 //! `driftlab git replay`: runs a history given as JSON through the in-memory Git, and answers each step
 //! as a repository driven by the real `git` would.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use driftlab::git::{
@@ -73,12 +73,14 @@ fn replay_stdin() -> Exit {
     std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
     let history: History = serde_json::from_str(&text)
         .map_err(|error| Mistake(format!("standard input: {error}\n\n{USAGE}")))?;
+    // Answers may hold any character, so they go out as they are, not through a filter of styles.
+    let mut out = std::io::stdout().lock();
     let mut replay = Replay::new(history.renames);
     for (number, step) in history.steps.iter().enumerate() {
         let answer = replay.step(step);
         let answer = answer
             .map_err(|Mistake(why)| Mistake(format!("step {number} ({}): {why}", step.op)))?;
-        anstream::println!("{answer}");
+        writeln!(out, "{answer}").map_err(|error| Mistake(format!("standard output: {error}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
