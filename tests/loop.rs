@@ -1,11 +1,13 @@
 //! The whole loop: a commit is fetched, applied and run; what is changed by hand is healed.
 
 use driftlab::api::{ApiRequest, Caller, Patch, WriteOptions};
+use driftlab::git::forge::{self, Hook, Protection};
 use driftlab::git::{Repository, Tree};
 use driftlab::manifest;
 use driftlab::object::{GroupVersionKind, Object, ObjectRef};
-use driftlab::sim::{World, signature};
+use driftlab::sim::{Fault, FaultAction, World, signature};
 use driftlab::time::{Duration, Timestamp};
+use driftlab::trace::What;
 use serde_json::json;
 
 const URL: &str = "https://git.example.com/config";
@@ -157,3 +159,103 @@ fn a_commit_changes_the_cluster_and_a_revert_puts_it_back() {
 }
 
 const NOTHING: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: default}\n";
+
+#[test]
+fn a_webhook_spares_the_wait_and_losing_it_costs_no_more_than_that() {
+    let until_five = |hooked: bool, lost: bool| {
+        let mut world = world(0);
+        let receiver = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: token, namespace: flux-system}
+data: {token: czNjcjN0}
+---
+apiVersion: notification.toolkit.fluxcd.io/v1
+kind: Receiver
+metadata: {name: forge, namespace: flux-system}
+spec:
+  type: generic
+  secretRef: {name: token}
+  resources:
+  - {apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, name: config}
+";
+        for object in manifest::objects("receiver.yaml", receiver).unwrap() {
+            world.request(&admin(), ApiRequest::create(object, WriteOptions::default())).unwrap();
+        }
+        let path = driftlab::engine::notification::webhook_path("s3cr3t", "forge", "flux-system");
+        let url = format!("https://flux.example.com{path}");
+        if hooked {
+            let hook = Hook { url, secret: None, events: Vec::new() };
+            world.forge_mut().add_hook("config", hook);
+        }
+        if lost {
+            world.inject(Fault::at(Duration::ZERO, FaultAction::WebhooksLost {}));
+        }
+        world.run_for(Duration::from_secs(70));
+        let five = HELLO.replace("replicas: 3", "replicas: 5");
+        world.commit("alice", URL, "Run five", &[("apps/hello.yaml", Some(&five))]).unwrap();
+        let pushed = world.elapsed();
+        while replicas(&world) != Some(5) && world.elapsed() < Duration::from_mins(10) {
+            world.step();
+        }
+        Duration::from_millis(world.elapsed().as_millis() - pushed.as_millis())
+    };
+    assert!(until_five(true, false) < Duration::from_secs(3));
+    let waited = until_five(false, false);
+    assert!(waited > Duration::from_secs(30) && waited <= Duration::from_secs(64), "{waited}");
+    assert_eq!(until_five(true, true), waited);
+}
+
+#[test]
+fn a_rule_of_the_forge_binds_whoever_pushes() {
+    let mut world = world(0);
+    world.forge_mut().protect("config", Protection::of("main").require_approvals(1));
+    let refused =
+        world.commit("alice", URL, "Run x", &[("apps/x.yaml", Some(NOTHING))]).unwrap_err();
+    assert!(
+        refused.to_string().contains("Changes must be made through a pull request."),
+        "{refused}"
+    );
+    world
+        .push("alice", URL, |repository| {
+            repository.branch("x", "main")?;
+            repository.switch("x")?;
+            let tree = repository.tree("HEAD")?.with_file("apps/x.yaml", NOTHING)?;
+            let who = signature("alice", Timestamp::START);
+            Ok(repository.commit(tree, "Run x", who.clone(), who))
+        })
+        .unwrap();
+    let user = |login: &str| forge::Caller::User(login.into());
+    world.add_person("bob");
+    let number = world.at_forge("alice", |forge, now| {
+        let pull = forge::NewPull {
+            title: "Run x".into(),
+            source: "x".into(),
+            target: "main".into(),
+            ..Default::default()
+        };
+        let opened = forge.open_pull(URL, &user("alice"), pull, now).unwrap();
+        (opened.number, opened.events)
+    });
+    world.at_forge("bob", |forge, now| {
+        let done =
+            forge.review(URL, &user("bob"), number, forge::Verdict::Approve, "", now).unwrap();
+        (number, done.events)
+    });
+    world.at_forge("alice", |forge, now| {
+        let done =
+            forge.merge_pull(URL, &user("alice"), number, forge::MergeMethod::Merge, now).unwrap();
+        (number, done.events)
+    });
+    world.run_for(Duration::from_mins(3));
+    assert!(world.server().get(&ObjectRef::new("", "ConfigMap", "default", "x")).is_some());
+    let stages: Vec<String> = world
+        .trace()
+        .events()
+        .filter_map(|event| match &event.what {
+            What::Pipeline { stage, .. } => Some(stage.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(stages, ["pull request", "review", "merge"]);
+}

@@ -2,6 +2,7 @@
 
 use rpds::RedBlackTreeMapSync;
 
+use crate::git::forge::WebhookEvent;
 use crate::time::Timestamp;
 
 /// Things to come, by time, then in the order they were put in.
@@ -20,6 +21,8 @@ pub(super) enum Item {
     FaultEnds(usize),
     /// The run of a pipeline goes on.
     Run(usize),
+    /// A webhook arrives.
+    Webhook(WebhookEvent),
 }
 
 impl Agenda {

@@ -48,7 +48,7 @@ impl Inner {
         request: &FetchRequest,
     ) -> Result<Artifact, FetchError> {
         self.actor_mut(index).requests.transfers += 1;
-        let Some(repository) = self.remote(&request.url).cloned() else {
+        let Some(repository) = self.forge.repository(&request.url).cloned() else {
             return Err(FetchError {
                 kind: FetchErrorKind::NotFound,
                 message: format!(

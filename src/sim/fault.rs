@@ -104,6 +104,8 @@ pub enum FaultAction {
     },
     /// The image registry does not answer.
     RegistryDown {},
+    /// Webhooks are lost on their way into the cluster.
+    WebhooksLost {},
     /// The Kubernetes API refuses requests.
     ApiError {
         /// 409, 429, 500, 503 or 504.
@@ -242,6 +244,7 @@ impl FaultAction {
             FaultAction::GitDown { .. } => "gitDown",
             FaultAction::GitSlow { .. } => "gitSlow",
             FaultAction::RegistryDown {} => "registryDown",
+            FaultAction::WebhooksLost {} => "webhooksLost",
             FaultAction::ApiError { .. } => "apiError",
             FaultAction::AnswerLost { .. } => "answerLost",
             FaultAction::Slow { .. } => "slow",
@@ -301,7 +304,9 @@ impl fmt::Display for FaultAction {
             FaultAction::ClockSkew { actor, ahead_ms } => {
                 write!(f, "{name} {actor} by {ahead_ms}ms")
             }
-            FaultAction::RegistryDown {} | FaultAction::Compact {} => f.write_str(name),
+            FaultAction::RegistryDown {}
+            | FaultAction::WebhooksLost {}
+            | FaultAction::Compact {} => f.write_str(name),
         }
     }
 }

@@ -22,7 +22,7 @@ pub use builder::{Controllers, WorldBuilder};
 pub use choice::{Choice, Choices, Picked};
 pub use controller::State;
 pub use fault::{Fault, FaultAction, FaultPlan, Requests, Trigger};
-pub use forge::{NoRepository, PushError, signature};
+pub use forge::{PushError, signature};
 pub use latency::{Latency, Span};
 pub use pipeline::{Credential, Delivery, Grant, NoPipeline, Pipeline, Run, Stage, run_tests};
 pub use registry::{Image, ImageName, InvalidImageName, Registry};

@@ -6,6 +6,7 @@ use super::actor::{Actor, Fate, Informer};
 use super::agenda::Item;
 use super::choice::{Choice, Choices};
 use super::fault::{Fault, FaultAction, FaultPlan, Trigger, words};
+use super::forge::place;
 use super::schedule::Moved;
 use super::world::{Author, Inner, World};
 use crate::api::{
@@ -13,6 +14,9 @@ use crate::api::{
     StatusDetails,
 };
 use crate::cluster;
+use crate::engine::notification::{self, ReceiverController};
+use crate::git::forge::WebhookEvent;
+use crate::reconciler::Reconciler;
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Role, What};
 
@@ -89,9 +93,37 @@ impl Inner {
         match self.agenda.take()? {
             Item::FaultBegins(fault) => self.begin_fault(fault, ""),
             Item::FaultEnds(fault) => self.end_fault(fault),
+            Item::Webhook(webhook) => self.deliver_webhook(&webhook),
             Item::Run(run) => self.advance_run(run, choice),
         }
         Some(Moved { at: self.now, actor: "".into() })
+    }
+
+    /// A webhook for the GitOps engine is a key of its receiver.
+    fn deliver_webhook(&mut self, webhook: &WebhookEvent) {
+        let lost = |fault: &FaultAction| matches!(fault, FaultAction::WebhooksLost {});
+        let Some(path) = webhook.url.find("/hook/").map(|at| &webhook.url[at..]) else { return };
+        let place = place(&webhook.repository).to_owned();
+        let (ok, message) = match self.faults.longest(lost) {
+            Some(_) => (false, "lost on its way".to_owned()),
+            None => (true, format!("{} to {}", webhook.event.name(), &path[..path.len().min(13)])),
+        };
+        self.note(
+            "forge",
+            Role::Pipeline,
+            What::Pipeline { place, stage: "webhook".into(), ok, message },
+        );
+        let now = self.now;
+        if ok {
+            let receiver = ReceiverController::new();
+            self.each_actor(
+                |actor| *actor.name == *Reconciler::name(&receiver) && actor.down_until.is_none(),
+                |actor| {
+                    actor.queue.add(notification::webhook(path));
+                    actor.settle(now);
+                },
+            );
+        }
     }
 
     fn begin_fault(&mut self, index: usize, requester: &str) {

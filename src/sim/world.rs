@@ -1,14 +1,15 @@
 //! The world: a cluster, its controllers, Git and a registry, at one instant of virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rpds::{RedBlackTreeMapSync, VectorSync};
+use rpds::VectorSync;
 
 use super::actor::{Actor, Informer, RequestCounts};
 use super::agenda::Agenda;
 use super::choice::Choices;
 use super::controller;
+use super::forge::BASE;
 use super::latency::Latency;
 use super::observe::Listener;
 use super::pipeline::{Credential, Pipeline, Run};
@@ -22,7 +23,7 @@ use crate::engine;
 use crate::engine::kustomize::KustomizationController;
 use crate::engine::notification::ReceiverController;
 use crate::engine::source::GitRepositoryController;
-use crate::git::Repository;
+use crate::git::forge::Forge;
 use crate::object::Object;
 use crate::reconciler::Reconciler;
 use crate::source::Artifacts;
@@ -48,7 +49,8 @@ pub(super) struct Inner {
     pub(super) now: Timestamp,
     pub(super) server: Server,
     pub(super) registry: Registry,
-    pub(super) repositories: RedBlackTreeMapSync<Arc<str>, Repository>,
+    pub(super) forge: Forge,
+    pub(super) people: BTreeSet<String>,
     pub(super) artifacts: Artifacts,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
     pub(super) runs: VectorSync<Run>,
@@ -220,7 +222,8 @@ impl Inner {
             now: start,
             server,
             registry: Registry::default(),
-            repositories: RedBlackTreeMapSync::new_sync(),
+            forge: Forge::new(BASE),
+            people: BTreeSet::new(),
             artifacts: Artifacts::default(),
             pipelines: Vec::new(),
             runs: VectorSync::new_sync(),

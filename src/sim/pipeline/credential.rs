@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::api::Caller;
+use crate::git::forge;
+use crate::sim::forge::name_in;
 use crate::sim::world::World;
 use crate::trace::Role;
 
@@ -41,22 +43,32 @@ impl fmt::Display for Grant {
 }
 
 impl World {
-    /// Who holds which credential: what was granted, and the service accounts of the GitOps engine
-    /// and of guest controllers, inside the cluster.
+    /// Who holds which credential: what was granted; people's rights to push; and the service accounts
+    /// of the GitOps engine and of guest controllers, inside the cluster.
     pub fn credentials(&self) -> Vec<Credential> {
+        let pushes = self.inner.people.iter().flat_map(|login| {
+            self.inner.forge.repositories().map(|name| Credential {
+                holder: login.clone(),
+                outside: true,
+                grant: Grant::Repository(self.inner.forge.url(name)),
+            })
+        });
         let inside = self.inner.actors.iter().filter(|actor| actor.role != Role::ControlPlane);
         let inside = inside.map(|actor| Credential {
             holder: actor.name.to_string(),
             outside: false,
             grant: Grant::Cluster(actor.caller.clone()),
         });
-        self.inner.credentials.iter().cloned().chain(inside).collect()
+        self.inner.credentials.iter().cloned().chain(pushes).chain(inside).collect()
     }
 
     /// Gives somebody outside the cluster a credential.
     pub fn grant(&mut self, holder: &str, grant: Grant) {
-        let credential = Credential { holder: holder.into(), outside: true, grant };
         let inner = self.inner_mut();
+        if let Grant::Repository(url) = &grant {
+            inner.forge.grant(name_in(url), holder, forge::Role::Write);
+        }
+        let credential = Credential { holder: holder.into(), outside: true, grant };
         if !inner.credentials.contains(&credential) {
             inner.credentials.push(credential);
         }
@@ -64,6 +76,10 @@ impl World {
 
     /// Takes from somebody every credential that opens this.
     pub fn revoke(&mut self, holder: &str, grant: &Grant) {
-        self.inner_mut().credentials.retain(|c| c.holder != holder || c.grant != *grant);
+        let inner = self.inner_mut();
+        if let Grant::Repository(url) = grant {
+            inner.forge.revoke(name_in(url), holder);
+        }
+        inner.credentials.retain(|c| c.holder != holder || c.grant != *grant);
     }
 }

@@ -11,7 +11,7 @@ use crate::object::Object;
 use crate::sim::actor::Fate;
 use crate::sim::agenda::Item;
 use crate::sim::choice::Choice;
-use crate::sim::forge::{place, remote, signature};
+use crate::sim::forge::{name_in, place, signature};
 use crate::sim::strike::Verdict;
 use crate::sim::world::{Author, Inner, World};
 use crate::time::Duration;
@@ -100,8 +100,9 @@ impl Inner {
     /// Starts the pipelines of a repository whose branch moved.
     pub(in crate::sim) fn trigger(&mut self, url: &str, reference: &str, to: ObjectId) {
         let branch = reference.strip_prefix("refs/heads/");
-        let moved =
-            |p: &&Arc<Pipeline>| remote(&p.repository) == remote(url) && branch == Some(&p.branch);
+        let moved = |p: &&Arc<Pipeline>| {
+            name_in(&p.repository) == name_in(url) && branch == Some(&p.branch)
+        };
         let triggered: Vec<_> = self.pipelines.iter().filter(moved).cloned().collect();
         triggered.into_iter().for_each(|pipeline| self.begin_run(pipeline, to));
     }
@@ -200,19 +201,20 @@ impl Inner {
 
     /// Commits the tag to the configuration repository, on top of what is there now.
     fn commit_tag(&mut self, run: &Run, url: &str, folder: &str) -> Result<(), Stop> {
-        let found = self.remote(url).cloned();
-        let before =
-            found.ok_or_else(|| Stop::Failed(format!("there is no repository at {url:?}")))?;
-        let tree = before.tree("HEAD").map_err(|error| Stop::Failed(error.to_string()))?;
-        let (image, tag) = (&run.pipeline.image, run.tag());
-        let Some(tree) = set_tag(&tree, folder, image, &tag) else {
-            self.tell(run, "commit", true, &format!("{image}:{tag} is there already"));
-            return Ok(());
-        };
-        let who = signature(&run.pipeline.name, self.now);
-        let mut after = before.clone();
-        after.commit(tree, &format!("Release {image}:{tag}"), who.clone(), who);
-        self.replace_repository(&run.pipeline.name, Role::Pipeline, url, &before, after);
+        let (name, image, tag) = (&run.pipeline.name, &run.pipeline.image, run.tag());
+        let who = signature(name, self.now);
+        let pushed = self.push(name, Role::Pipeline, url, |repository| {
+            let Some(tree) = set_tag(&repository.tree("HEAD")?, folder, image, &tag) else {
+                return Ok(false);
+            };
+            repository.commit(tree, &format!("Release {image}:{tag}"), who.clone(), who);
+            Ok(true)
+        });
+        match pushed {
+            Ok(true) => {}
+            Ok(false) => self.tell(run, "commit", true, &format!("{image}:{tag} is there already")),
+            Err(error) => return Err(Stop::Failed(error.to_string())),
+        }
         Ok(())
     }
 
@@ -312,7 +314,8 @@ impl Inner {
     fn source(&self, run: &Run) -> Result<Tree, Stop> {
         let url = &run.pipeline.repository;
         let repository = self
-            .remote(url)
+            .forge
+            .repository(url)
             .ok_or_else(|| Stop::Failed(format!("there is no repository at {url:?}")))?;
         let commit = repository.find_commit(run.commit);
         commit.map(|commit| commit.tree.clone()).map_err(|error| Stop::Failed(error.to_string()))
