@@ -9,6 +9,7 @@ pub mod check;
 pub mod cluster;
 pub mod engine;
 pub mod git;
+pub mod lesson;
 #[cfg(feature = "kube-lib")]
 pub mod live;
 pub mod manifest;
