@@ -68,7 +68,7 @@ fn establish(server: &mut Server, now: Timestamp, definition: &Object) {
     if next.text("status.conditions.0.status") == "True" {
         next.set("status.acceptedNames", definition.get("spec.names").cloned().unwrap_or_default());
     }
-    next.set("status.storedVersions", stored_versions(definition));
+    next.set("status.storedVersions", stored_versions(definition.as_value()));
     if next != *definition {
         write_status(server, now, next);
     }
@@ -136,10 +136,10 @@ pub(super) fn set_condition(definition: &mut Object, now: Timestamp, mut conditi
 }
 
 /// The versions in which objects may be stored: those so far and the one marked for storage.
-fn stored_versions(definition: &Object) -> Vec<Value> {
-    let there = definition.get("status.storedVersions").and_then(Value::as_array).cloned();
-    let mut versions = there.unwrap_or_default();
-    let all = definition.get("spec.versions").and_then(Value::as_array).into_iter().flatten();
+pub(super) fn stored_versions(definition: &Value) -> Vec<Value> {
+    let mut versions =
+        definition["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
+    let all = definition["spec"]["versions"].as_array().into_iter().flatten();
     for version in all.filter(|version| version["storage"] == true) {
         if !versions.contains(&version["name"]) {
             versions.push(version["name"].clone());

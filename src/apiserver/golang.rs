@@ -1,6 +1,8 @@
 //! JSON as Go prints it: the server's refusals quote values in Go's formats.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::schema::Type;
 
 /// As `%v` prints a decoded value: `map[a:1 b:[x y]]`.
 pub(super) fn plain(value: &Value) -> String {
@@ -28,5 +30,92 @@ pub(super) fn type_of(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+/// As `encoding/json` writes a value of a Go type: fields in declared order, keys of maps sorted.
+/// Where `touched` is an object, a patch has gone through, which leaves the fields sorted by name.
+pub(super) fn encode(ty: &Type, value: &Value, touched: Option<&Value>) -> String {
+    let mut out = String::new();
+    write_json(&mut out, Some(ty), value, touched);
+    escape_html(&out)
+}
+
+fn write_json(out: &mut String, ty: Option<&Type>, value: &Value, touched: Option<&Value>) {
+    match value {
+        Value::Object(fields) => write_fields(out, ty, fields, touched),
+        Value::Array(items) => {
+            let element = ty.and_then(Type::as_list).map(|list| &list.element);
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                write_json(out, element, item, None);
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn write_fields(
+    out: &mut String,
+    ty: Option<&Type>,
+    fields: &Map<String, Value>,
+    touched: Option<&Value>,
+) {
+    let declared = ty.and_then(Type::as_struct);
+    let position = |name: &String| match declared {
+        Some(structure) if touched.is_none_or(|t| !t.is_object()) => {
+            structure.fields.iter().position(|field| *field.name == **name).unwrap_or(usize::MAX)
+        }
+        _ => 0,
+    };
+    let mut names: Vec<&String> = fields.keys().collect();
+    names.sort_by_key(|name| position(name));
+    out.push('{');
+    for (i, name) in names.into_iter().enumerate() {
+        out.push_str(if i > 0 { "," } else { "" });
+        out.push_str(&Value::String(name.clone()).to_string());
+        out.push(':');
+        let inner = match (declared, ty) {
+            (Some(structure), _) => structure.field(name).map(|field| &field.ty),
+            (None, Some(Type::Map(map))) => Some(&map.element),
+            _ => None,
+        };
+        write_json(out, inner, &fields[name], touched.and_then(|t| t.get(name)));
+    }
+    out.push('}');
+}
+
+/// Go writes JSON that is safe within HTML.
+fn escape_html(text: &str) -> String {
+    text.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::apiserver::schema::Registry;
+    use crate::object::GroupVersionKind;
+
+    #[test]
+    fn json_comes_in_the_order_of_the_go_type() {
+        let registry = Registry::builtin();
+        let kind = registry.kind(&GroupVersionKind::new("v1", "ConfigMap")).unwrap();
+        let root = Type::Struct(kind.root.clone());
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"b": "<", "a": ""}, "metadata": {"uid": "u", "namespace": "n", "labels": {}, "name": "a"}});
+        let check = |touched: Option<&Value>, expected: &str| {
+            assert_eq!(encode(&root, &map, touched), expected)
+        };
+        let metadata = r#""metadata":{"name":"a","namespace":"n","uid":"u","labels":{}}"#;
+        let data = r#""data":{"a":"","b":"\u003c"}"#;
+        check(None, &format!(r#"{{"kind":"ConfigMap","apiVersion":"v1",{metadata},{data}}}"#));
+        let touched = json!({"data": {}});
+        check(
+            Some(&touched),
+            &format!(r#"{{"apiVersion":"v1",{data},"kind":"ConfigMap",{metadata}}}"#),
+        );
     }
 }

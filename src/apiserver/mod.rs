@@ -21,6 +21,7 @@
 
 mod addresses;
 mod audit;
+mod base64;
 mod bootstrap;
 mod custom;
 mod golang;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::refusal;
+use super::{base64, refusal};
 use crate::api::{Reason, ResourceVersion, Status};
 
 /// Where a list goes on.
@@ -17,7 +17,9 @@ pub(super) struct Start {
 /// The token of a page that ended with an object at `last` (`k8s.io/apiserver/pkg/storage/continue.go`).
 pub(super) fn write(version: ResourceVersion, last: &str) -> String {
     let start = format!("{last}\u{0}");
-    base64(json!({"v": "meta.k8s.io/v1", "rv": version.0, "start": start}).to_string().as_bytes())
+    base64::encode_url(
+        json!({"v": "meta.k8s.io/v1", "rv": version.0, "start": start}).to_string().as_bytes(),
+    )
 }
 
 /// # Errors
@@ -27,7 +29,7 @@ pub(super) fn read(token: &str) -> Result<Start, Status> {
     let invalid = |why: &str| {
         refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
     };
-    let bytes = unbase64(token)
+    let bytes = base64::decode_url(token)
         .map_err(|at| invalid(&format!("illegal base64 data at input byte {at}")))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid(&not_json(&bytes)))?;
     let start = value.get("start").and_then(Value::as_str).unwrap_or_default();
@@ -64,37 +66,6 @@ fn not_json(bytes: &[u8]) -> String {
             text.trim_start().chars().next().unwrap_or(' ')
         ),
     }
-}
-
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// RFC 4648, section 5, without padding.
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0u32, |word, b| word << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for digit in 0..=chunk.len() {
-            text.push(DIGITS[(word >> (18 - 6 * digit)) as usize & 63] as char);
-        }
-    }
-    text
-}
-
-/// The bytes, or where the text is no base64.
-fn unbase64(text: &str) -> Result<Vec<u8>, usize> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut word, mut bits) = (0u32, 0);
-    for (at, c) in text.bytes().enumerate() {
-        let digit = DIGITS.iter().position(|d| *d == c).ok_or(at)?;
-        word = word << 6 | digit as u32;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((word >> bits) as u8);
-        }
-    }
-    if text.len() % 4 == 1 { Err(text.len()) } else { Ok(bytes) }
 }
 
 #[cfg(test)]

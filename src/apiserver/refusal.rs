@@ -68,6 +68,15 @@ pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> St
     Status::failure_about(Reason::Invalid, message, details)
 }
 
+/// A patch that would leave what is no object of the kind.
+pub(super) fn invalid_patch(shown: &str, why: &str) -> Status {
+    let message = format!("Invalid value: {}: {why}", serde_json::Value::from(shown));
+    let text = format!(" \"\" is invalid: patch: {message}");
+    let causes = vec![cause("FieldValueInvalid", "patch", message)];
+    let details = StatusDetails { causes, ..StatusDetails::default() };
+    Status::failure_about(Reason::Invalid, text, details)
+}
+
 pub(super) fn cause(reason: &str, field: &str, message: impl Into<String>) -> Cause {
     Cause { reason: reason.into(), message: message.into(), field: field.into() }
 }

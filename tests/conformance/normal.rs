@@ -117,9 +117,11 @@ impl Normal {
     }
 }
 
-/// `metadata` is met where the recorded bodies had it; the order decides who is `uid1`.
+/// As the recorded bodies had them, as far as it matters: the order decides who is `uid1`.
 fn in_given_order(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    fields.iter()
+    let first = |key: &str| matches!(key, "metadata" | "uid");
+    let (early, late): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| first(key));
+    early.into_iter().chain(late)
 }
 
 fn is_time(text: &str) -> bool {

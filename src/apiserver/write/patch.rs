@@ -1,12 +1,13 @@
 //! Patch: the four media types.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::update::Managed;
 use super::{Answer, Write, metadata_mut};
-use crate::api::{Body, Patch, Subresource, WriteOptions};
+use crate::api::{Body, Patch, Status, Subresource, WriteOptions};
 use crate::apiserver::managed::Applied;
-use crate::apiserver::refusal;
+use crate::apiserver::schema::Type;
+use crate::apiserver::{golang, refusal};
 use crate::object::Object;
 
 impl Write<'_> {
@@ -23,10 +24,25 @@ impl Write<'_> {
         }
         let old = self.existing()?;
         let patched = self.patched(old.as_value(), &patch)?;
-        let mut value = self.decode(patched, options.field_validation)?;
+        let mut value = self
+            .decode(patched.clone(), options.field_validation)
+            .map_err(|why| self.undecodable(&patch, &patched, &why))?;
         self.expect_place(&mut value)?;
         self.default(&mut value);
         self.replace(&old, value, Managed::Update)
+    }
+
+    /// The patch is well formed, but what it makes of the object is none.
+    fn undecodable(&self, patch: &Patch, patched: &Value, why: &Status) -> Status {
+        let root = Type::Struct(self.resource.root.clone());
+        let shown = match patch {
+            Patch::Merge(changes) => golang::encode(&root, patched, Some(changes)),
+            Patch::Strategic(changes) => golang::plain(changes),
+            _ => golang::encode(&root, patched, Some(&Value::Object(Map::new()))),
+        };
+        let reason = why.message.split_once(" cannot be handled as a ");
+        let reason = reason.and_then(|(_, rest)| rest.split_once(": ")).map(|(_, reason)| reason);
+        refusal::invalid_patch(&shown, reason.unwrap_or(&why.message))
     }
 
     /// Server-side apply (KEP-555).
@@ -40,11 +56,15 @@ impl Write<'_> {
         self.expect_place(&mut config)?;
         match (applied, old) {
             (Applied::Unchanged, Some(old)) => {
-                self.expect_identity(&old, &config)?;
+                self.expect_given(&old, &config)?;
                 Ok((200, Body::Object(old)))
             }
-            (Applied::Object(value), Some(old)) => self.replace(&old, value, Managed::Applied),
+            (Applied::Object(mut value), Some(old)) => {
+                self.fold(&mut value);
+                self.replace(&old, value, Managed::Applied)
+            }
             (Applied::Object(mut value), None) => {
+                self.fold(&mut value);
                 if self.subresource.is_some() {
                     return Err(refusal::not_found(&self.resource, &self.name));
                 }

@@ -81,7 +81,7 @@ impl Write<'_> {
         let given = |field: &str| scale["metadata"].get(field).cloned().unwrap_or_default();
         metadata.insert("resourceVersion".into(), given("resourceVersion"));
         metadata.insert("uid".into(), given("uid"));
-        match self.replace(old, new, Managed::Applied)? {
+        match self.replace(old, new, Managed::Scaled)? {
             (code, Body::Object(scaled)) => Ok((code, Body::Object(scale::of(&scaled, paths)))),
             other => Ok(other),
         }

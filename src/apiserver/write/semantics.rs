@@ -1,13 +1,13 @@
 //! Where the write path meets what a kind's schema says: decoding, defaults, validation, and who
 //! manages which field.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Write;
 use crate::api::{Cause, FieldValidation, Patch, Status};
 use crate::apiserver::managed::{self, Applied, Writer};
 use crate::apiserver::schema::Registry;
-use crate::apiserver::{patch, refusal, schema};
+use crate::apiserver::{base64, patch, refusal, schema};
 use crate::object::Object;
 
 impl Write<'_> {
@@ -18,9 +18,25 @@ impl Write<'_> {
         validation: FieldValidation,
     ) -> Result<Value, Status> {
         self.expect_kind(&value)?;
-        let (value, warnings) = schema::decode(&self.resource, value, validation)?;
+        let (mut value, warnings) = schema::decode(&self.resource, value, validation)?;
         warnings.into_iter().for_each(|warning| self.warn(warning));
+        self.fold(&mut value);
         Ok(value)
+    }
+
+    /// What is written in one field and kept in another: `stringData` of Secrets.
+    pub(super) fn fold(&self, value: &mut Value) {
+        if !self.resource.is("", "Secret") {
+            return;
+        }
+        let Some(fields) = value.as_object_mut() else { return };
+        let Some(Value::Object(texts)) = fields.remove("stringData") else { return };
+        let data = fields.entry("data").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(data) = data {
+            let encoded =
+                |text: Value| base64::encode(text.as_str().unwrap_or_default().as_bytes());
+            data.extend(texts.into_iter().map(|(key, text)| (key, encoded(text).into())));
+        }
     }
 
     /// Fills in the defaults of the kind.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Write, admission, metadata_mut, services};
 use crate::api::Status;
-use crate::apiserver::schema;
+use crate::apiserver::{custom, schema};
 
 /// How often a DaemonSet's template changed, from before generations.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -27,6 +27,9 @@ impl Write<'_> {
             }
             ("", "Service") => self.allocate(None, value)?,
             ("apps", "DaemonSet") => set_annotation(value, TEMPLATE_GENERATION, "1"),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+                value["status"]["storedVersions"] = custom::stored_versions(value).into();
+            }
             ("batch", "Job") => select_by_uid(value),
             _ => {}
         }

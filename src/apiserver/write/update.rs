@@ -13,6 +13,9 @@ pub(super) enum Managed {
     Update,
     /// The change is an apply, which has written `managedFields` already.
     Applied,
+    /// The change came through the scale subresource, which has noted its managers; times alone
+    /// make a change there.
+    Scaled,
 }
 
 impl Write<'_> {
@@ -59,7 +62,9 @@ impl Write<'_> {
         if self.subresource.is_none() || self.subresource == Some(Subresource::Scale) {
             self.warn_of(Some(before), &value);
         }
-        managed::keep_times(before, &mut value);
+        if !matches!(managed, Managed::Scaled) {
+            managed::keep_times(before, &mut value);
+        }
         if value == *before {
             return Ok((200, Body::Object(old.clone())));
         }
@@ -72,14 +77,20 @@ impl Write<'_> {
         Ok((200, Body::Object(stored)))
     }
 
-    /// Optimistic concurrency: a version or uid that is given must be the stored one.
-    pub(super) fn expect_identity(&self, old: &Object, value: &Value) -> Result<(), Status> {
+    /// Optimistic concurrency: some kinds are not updated without a version.
+    fn expect_identity(&self, old: &Object, value: &Value) -> Result<(), Status> {
+        let version = value["metadata"]["resourceVersion"].as_str().unwrap_or("");
+        if self.resource.strategy.needs_version && matches!(version, "" | "0") {
+            return Err(refusal::needs_version(&self.resource, &self.name));
+        }
+        self.expect_given(old, value)
+    }
+
+    /// A version or uid that is given must be the stored one.
+    pub(super) fn expect_given(&self, old: &Object, value: &Value) -> Result<(), Status> {
         let given =
             |field: &str| value["metadata"].get(field).and_then(Value::as_str).unwrap_or("");
         match given("resourceVersion") {
-            "" | "0" if self.resource.strategy.needs_version => {
-                return Err(refusal::needs_version(&self.resource, &self.name));
-            }
             "" | "0" => {}
             version if version == old.resource_version() => {}
             version if version.parse::<u64>().is_err() => {
@@ -88,8 +99,7 @@ impl Write<'_> {
             _ => return Err(refusal::modified(&self.resource, &self.name)),
         }
         match given("uid") {
-            "" => Ok(()),
-            uid if uid == old.uid() => Ok(()),
+            uid if uid.is_empty() || uid == old.uid() => Ok(()),
             uid => Err(refusal::conflict(
                 &self.resource,
                 &self.name,
