@@ -42,7 +42,7 @@ pub enum Write {
 /// What to do next to write a draft.
 pub(crate) enum Progress {
     /// Make this request.
-    Ask(Write, ApiRequest),
+    Ask(Write, Box<ApiRequest>),
     /// Pause.
     Wait(Write, Duration),
     /// It is written, or was refused.
@@ -58,7 +58,7 @@ impl Draft {
     /// Begins to write what changed.
     pub(crate) fn write(&mut self) -> Progress {
         match self.conditions_patch() {
-            Some(request) => Progress::Ask(Write::ConditionsPatched(0), request),
+            Some(request) => Progress::Ask(Write::ConditionsPatched(0), Box::new(request)),
             None => self.metadata(None),
         }
     }
@@ -78,12 +78,14 @@ impl Draft {
             (Write::ConflictWaited(tries), _) => {
                 let (gvk, object) = (self.object.gvk(), &self.object);
                 let request = ApiRequest::get_cached(&gvk, object.namespace(), object.name());
-                Progress::Ask(Write::LatestRead(tries), request)
+                Progress::Ask(Write::LatestRead(tries), Box::new(request))
             }
             (Write::LatestRead(tries), response) => match self.note(response) {
                 Some(status) => Progress::Done(Err(status)),
                 None => match self.conditions_patch() {
-                    Some(request) => Progress::Ask(Write::ConditionsPatched(tries), request),
+                    Some(request) => {
+                        Progress::Ask(Write::ConditionsPatched(tries), Box::new(request))
+                    }
                     None => self.metadata(None),
                 },
             },
@@ -103,7 +105,7 @@ impl Draft {
         match changes(&part(&self.written), &part(&self.object)) {
             Some(patch) => {
                 let request = self.patch(patch);
-                Progress::Ask(Write::MetadataPatched(failure), request)
+                Progress::Ask(Write::MetadataPatched(failure), Box::new(request))
             }
             None => self.status(failure),
         }
@@ -113,7 +115,7 @@ impl Draft {
         match changes(&rest_of_status(&self.written), &rest_of_status(&self.object)) {
             Some(patch) => {
                 let request = self.patch(patch).to(Subresource::Status);
-                Progress::Ask(Write::StatusPatched(failure), request)
+                Progress::Ask(Write::StatusPatched(failure), Box::new(request))
             }
             None => self.done(failure),
         }

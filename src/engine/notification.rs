@@ -192,7 +192,7 @@ impl Reconciler for ReceiverController {
 fn writing(written: Written, progress: Progress) -> Next<State> {
     match progress {
         Progress::Ask(write, request) => {
-            Next::ask(State::Writing(Box::new(written), write), request)
+            Next::ask(State::Writing(Box::new(written), write), *request)
         }
         Progress::Wait(write, pause) => Next::Wait(State::Writing(Box::new(written), write), pause),
         Progress::Done(Ok(())) => Next::Done(written.outcome),

@@ -286,7 +286,7 @@ impl GitRepositoryController {
     ) -> Next<State> {
         match progress {
             Progress::Ask(write, request) => {
-                Next::ask(State::Running(run, Step::Writing(write, then)), request)
+                Next::ask(State::Running(run, Step::Writing(write, then)), *request)
             }
             Progress::Wait(write, pause) => {
                 Next::Wait(State::Running(run, Step::Writing(write, then)), pause)

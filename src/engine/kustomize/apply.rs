@@ -43,7 +43,7 @@ pub(super) struct ApplyOptions {
 
 /// One object that was dealt with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Applied {
+pub(super) struct Applied {
     /// As the inventory names it.
     pub(super) entry: Entry,
     /// What became of it.
@@ -402,7 +402,7 @@ impl Apply {
 
     fn wait_for_stage(mut self, turn: Turn<Poll, ()>) -> ApplyTurn {
         match turn {
-            Turn::Ask(poll, request) => self.ask(Await::StageHealth(poll), request),
+            Turn::Ask(poll, request) => self.ask(Await::StageHealth(poll), *request),
             Turn::Wait(poll, pause) => {
                 self.awaiting = Await::StageHealth(poll);
                 Turn::Wait(self, pause)
@@ -428,7 +428,7 @@ impl Apply {
 
     fn ask(mut self, awaiting: Await, request: ApiRequest) -> ApplyTurn {
         self.awaiting = awaiting;
-        Turn::Ask(self, request)
+        Turn::Ask(self, Box::new(request))
     }
 
     fn refused(self, refusal: &Status) -> ApplyTurn {

@@ -182,8 +182,7 @@ impl KustomizationController {
         now: Timestamp,
     ) -> Next<State> {
         let found = answer.ok().and_then(|answer| answer.into_object());
-        let health =
-            found.map_or(Health::NotFound, |object| self.health_rules().judge(&object, now).health);
+        let health = found.map_or(Health::NotFound, |object| self.rules.judge(&object, now).health);
         let Some(entry) = left.pop().filter(|_| health != Health::Current) else {
             return self.read_dependency_object(run, i, left, now);
         };

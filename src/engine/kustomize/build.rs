@@ -48,7 +48,8 @@ pub(super) fn folder(tree: &Tree, path: &str) -> Result<Tree, PathNotFound> {
     let within = normal_path(path);
     tree.folder(&within).ok_or_else(|| {
         PathNotFound(format!(
-            "kustomization path not found: stat /{within}: no such file or directory"
+            "kustomization path not found: stat {}/{within}: no such file or directory",
+            folder_of(tree)
         ))
     })
 }
@@ -214,6 +215,13 @@ fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
         }
     }
     Ok(objects)
+}
+
+/// Where Flux would have put the files, which its messages name.
+fn folder_of(tree: &Tree) -> String {
+    let digits =
+        tree.id().as_bytes().iter().take(4).fold(0u32, |n, byte| n << 8 | u32::from(*byte));
+    format!("/tmp/kustomization-{digits}")
 }
 
 /// A path without `.`, `..` and empty steps, which cannot lead out of the tree.

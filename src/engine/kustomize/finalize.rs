@@ -61,7 +61,7 @@ impl KustomizationController {
     ) -> Next<State> {
         match turn {
             Turn::Ask(prune, request) => {
-                run.ask_impersonating(&self.options, Step::Finalizing(Box::new(prune)), request)
+                run.ask_impersonating(&self.options, Step::Finalizing(Box::new(prune)), *request)
             }
             Turn::Wait(prune, pause) => run.wait(Step::Finalizing(Box::new(prune)), pause),
             Turn::Done(Ok(pruned)) => self.finalized(run, pruned, now),
@@ -119,7 +119,7 @@ impl KustomizationController {
     ) -> Next<State> {
         let step = |wait| Step::AwaitingTermination(Box::new(wait));
         match turn {
-            Turn::Ask(wait, request) => run.ask_impersonating(&self.options, step(wait), request),
+            Turn::Ask(wait, request) => run.ask_impersonating(&self.options, step(wait), *request),
             Turn::Wait(wait, pause) => run.wait(step(wait), pause),
             Turn::Done(Ok(())) => self.release(run, now),
             Turn::Done(Err(_)) => {

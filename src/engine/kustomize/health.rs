@@ -44,7 +44,7 @@ impl KustomizationController {
     ) -> Next<State> {
         let step = |poll| Step::CheckingHealth(Box::new(poll), began);
         match turn {
-            Turn::Ask(poll, request) => run.ask_impersonating(&self.options, step(poll), request),
+            Turn::Ask(poll, request) => run.ask_impersonating(&self.options, step(poll), *request),
             Turn::Wait(poll, pause) => run.wait(step(poll), pause),
             Turn::Done(Ok(())) => self.passed(run, now.since(began), now),
             Turn::Done(Err(error)) => {

@@ -201,7 +201,7 @@ pub struct Run {
 /// What a machine within a reconciliation does next.
 pub(crate) enum Turn<M, T, E = String> {
     /// Make this request.
-    Ask(M, ApiRequest),
+    Ask(M, Box<ApiRequest>),
     /// Pause.
     Wait(M, Duration),
     /// It is over.
@@ -214,7 +214,7 @@ type Answer = Result<ApiResponse, Status>;
 impl KustomizationController {
     /// A controller with policies; all else as Flux has it.
     pub fn new(policies: Policies) -> Self {
-        KustomizationController { policies, ..Self::default() }
+        KustomizationController { policies, ..Self::default() }.with_health(HealthRules::flux())
     }
 
     /// The same, with other flags.
@@ -222,21 +222,15 @@ impl KustomizationController {
         KustomizationController { options, ..self }
     }
 
-    /// The same, with other health rules.
-    pub fn with_health(self, rules: HealthRules) -> Self {
-        KustomizationController { rules, ..self }
-    }
-
-    /// The health rules, as the policies change them.
-    fn health_rules(&self) -> HealthRules {
-        let mut rules = self.rules.clone();
+    /// The same, with other health rules; the policies about health hold all the same.
+    pub fn with_health(self, mut rules: HealthRules) -> Self {
         if self.policies.unobserved_is_in_progress {
             rules = rules.unobserved(Health::InProgress);
         }
         if self.policies.running_job_is_current {
             rules = rules.with_kstatus_job();
         }
-        rules
+        KustomizationController { rules, ..self }
     }
 
     fn go_on(
@@ -255,12 +249,12 @@ impl KustomizationController {
             Step::ArtifactDownloaded => self.downloaded(run, response, now),
             Step::VariablesRead(build) => self.variables_read(run, *build, answer(response), now),
             Step::Applying(apply) => {
-                let turn = apply.step(response, &self.health_rules(), now);
+                let turn = apply.step(response, &self.rules, now);
                 self.applying(run, turn, now)
             }
             Step::Pruning(prune) => self.pruning(run, prune.step(response), now),
             Step::CheckingHealth(poll, began) => {
-                let turn = poll.step(response, &self.health_rules(), now);
+                let turn = poll.step(response, &self.rules, now);
                 self.checking_health(run, turn, began, now)
             }
             Step::ServiceAccountRead => self.service_account_read(run, answer(response), now),
@@ -309,7 +303,7 @@ impl KustomizationController {
         now: Timestamp,
     ) -> Next<State> {
         match progress {
-            Progress::Ask(write, request) => run.ask(Step::Writing(write, then), request),
+            Progress::Ask(write, request) => run.ask(Step::Writing(write, then), *request),
             Progress::Wait(write, pause) => run.wait(Step::Writing(write, then), pause),
             Progress::Done(Ok(())) => self.then(run, then, now),
             Progress::Done(Err(status)) => self.not_written(run, then, &status, now),

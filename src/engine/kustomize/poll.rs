@@ -60,7 +60,7 @@ impl Poll {
         match self.set.get(self.next) {
             Some(entry) => {
                 let request = read(entry);
-                Turn::Ask(self, request)
+                Turn::Ask(self, Box::new(request))
             }
             None => Turn::Done(Ok(())),
         }
@@ -144,7 +144,7 @@ impl Termination {
         match self.left.last() {
             Some(entry) => {
                 let request = read(entry);
-                Turn::Ask(self, request)
+                Turn::Ask(self, Box::new(request))
             }
             None => Turn::Done(Ok(())),
         }

@@ -69,7 +69,7 @@ impl Prune {
         self.awaiting = Await::LiveRead;
         let (gvk, object) = (entry.gvk(), &entry.object);
         let request = ApiRequest::get(&gvk, &object.namespace, &object.name);
-        Turn::Ask(self, request)
+        Turn::Ask(self, Box::new(request))
     }
 
     /// Goes on with an answer.
@@ -92,7 +92,7 @@ impl Prune {
         }
         let request = self.deletion(&live);
         self.awaiting = Await::Deleted;
-        Turn::Ask(self, request)
+        Turn::Ask(self, Box::new(request))
     }
 
     fn deleted(mut self, answer: Result<ApiResponse, Status>) -> PruneTurn {

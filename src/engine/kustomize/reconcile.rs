@@ -116,7 +116,7 @@ impl KustomizationController {
     ) -> Next<State> {
         match turn {
             Turn::Ask(apply, request) => {
-                run.ask_impersonating(&self.options, Step::Applying(Box::new(apply)), request)
+                run.ask_impersonating(&self.options, Step::Applying(Box::new(apply)), *request)
             }
             Turn::Wait(apply, pause) => run.wait(Step::Applying(Box::new(apply)), pause),
             Turn::Done(Ok(applied)) => self.applied(run, applied, now),
@@ -177,7 +177,7 @@ impl KustomizationController {
     ) -> Next<State> {
         match turn {
             Turn::Ask(prune, request) => {
-                run.ask_impersonating(&self.options, Step::Pruning(Box::new(prune)), request)
+                run.ask_impersonating(&self.options, Step::Pruning(Box::new(prune)), *request)
             }
             Turn::Wait(prune, pause) => run.wait(Step::Pruning(Box::new(prune)), pause),
             Turn::Done(Ok(pruned)) => self.pruned(run, pruned, now),
