@@ -176,7 +176,7 @@ mod tests {
         let mut turn = Prune::new(entries, options).start();
         loop {
             let (prune, request) = match turn {
-                Turn::Ask(prune, request) => (prune, request),
+                Turn::Ask(prune, request) => (prune, *request),
                 Turn::Wait(..) => unreachable!("pruning does not pause"),
                 Turn::Done(Ok(pruned)) => return (pruned, asked),
             };
