@@ -258,3 +258,113 @@ fn a_service_publishes_the_pods_behind_it() {
     let slices = rig.all("EndpointSlice", "default");
     assert!(!slices.iter().any(|s| s.label("kubernetes.io/service-name") == Some("hello")));
 }
+
+fn job(name: &str, spec: Value) -> Object {
+    let mut job = Object::new("batch/v1", "Job", "default", name);
+    job.set("spec", spec);
+    job.set(
+        "spec.template.spec",
+        json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "x:1"}]}),
+    );
+    job
+}
+
+fn condition(object: &Object, kind: &str) -> String {
+    let conditions = driftlab::reconciler::conditions(object);
+    conditions
+        .iter()
+        .find(|c| c.kind == kind)
+        .map(|c| format!("{} {}", c.status, c.reason))
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_job_completes_when_enough_pods_have_succeeded() {
+    let mut rig = Rig::new(1);
+    rig.create(job(
+        "sum",
+        json!({"completions": 3, "parallelism": 2, "ttlSecondsAfterFinished": 60}),
+    ));
+    rig.watch_for(Duration::from_secs(30), |rig| {
+        let active = rig
+            .all("Pod", "default")
+            .iter()
+            .filter(|p| p.text("status.phase") != "Succeeded")
+            .count();
+        assert!(active <= 2);
+    });
+    let done = rig.get("Job", "default", "sum");
+    assert_eq!(condition(&done, "Complete"), "True CompletionsReached");
+    assert_eq!((done.int("status.succeeded"), done.int("status.active")), (Some(3), None));
+    assert_eq!(done.get("status.uncountedTerminatedPods"), Some(&json!({})));
+    assert!(rig.all("Pod", "default").iter().all(|pod| pod.finalizers().is_empty()));
+    rig.run_for(Duration::from_mins(2));
+    assert_eq!(rig.find("Job", "default", "sum"), None);
+    assert_eq!(rig.all("Pod", "default").len(), 0);
+}
+
+#[test]
+fn a_job_fails_when_its_pods_fail_too_often() {
+    let mut rig = Rig::new(1);
+    rig.create(job("bad", json!({"backoffLimit": 2, "template": {"metadata": {"annotations": {"driftlab/exit-code": "1"}}}})));
+    rig.run_until("failed", |rig| {
+        condition(&rig.get("Job", "default", "bad"), "Failed") == "True BackoffLimitExceeded"
+    });
+    let bad = rig.get("Job", "default", "bad");
+    assert_eq!((bad.int("status.failed"), rig.all("Pod", "default").len()), (Some(3), 3));
+    assert!(
+        rig.events("Job").contains(
+            &"BackoffLimitExceeded Job has reached the specified backoff limit".to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_job_can_be_suspended_resumed_and_cut_short() {
+    let mut rig = Rig::new(1);
+    rig.create(job("late", json!({"suspend": true, "activeDeadlineSeconds": 3})));
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!(condition(&rig.get("Job", "default", "late"), "Suspended"), "True JobSuspended");
+    assert_eq!(rig.all("Pod", "default").len(), 0);
+    rig.patch("Job", "default", "late", json!({"spec": {"suspend": false}}));
+    rig.run_for(Duration::from_secs(2));
+    assert_eq!(rig.all("Pod", "default").len(), 1);
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!(condition(&rig.get("Job", "default", "late"), "Failed"), "True DeadlineExceeded");
+    assert_eq!(rig.all("Pod", "default").len(), 0);
+}
+
+#[test]
+fn an_indexed_job_completes_every_index_once() {
+    let mut rig = Rig::new(1);
+    rig.create(job(
+        "parts",
+        json!({"completions": 3, "parallelism": 3, "completionMode": "Indexed"}),
+    ));
+    rig.run_for(Duration::from_secs(30));
+    assert_eq!(rig.get("Job", "default", "parts").text("status.completedIndexes"), "0-2");
+    assert_eq!(rig.all("Pod", "default").len(), 3);
+}
+
+#[test]
+fn a_cron_job_makes_a_job_when_one_is_due() {
+    let mut rig = Rig::new(1);
+    let mut cron = Object::new("batch/v1", "CronJob", "default", "tick");
+    let template = job("", json!({})).get("spec").cloned().unwrap();
+    cron.set("spec", json!({"schedule": "*/2 * * * *", "jobTemplate": {"spec": template}, "successfulJobsHistoryLimit": 2}));
+    rig.create(cron);
+    rig.run_for(Duration::from_secs(119));
+    assert_eq!(rig.all("Job", "default").len(), 0);
+    rig.run_for(Duration::from_secs(2));
+    assert_eq!(rig.all("Job", "default").len(), 1);
+    let tick = rig.get("CronJob", "default", "tick");
+    assert_eq!(tick.text("status.lastScheduleTime"), "2026-01-01T00:02:00Z");
+    assert_eq!(tick.get("status.active").and_then(Value::as_array).map_or(0, Vec::len), 1);
+    rig.run_for(Duration::from_secs(20 * 60 + 20));
+    assert_eq!(rig.all("Job", "default").len(), 2, "the history keeps two");
+    let tick = rig.get("CronJob", "default", "tick");
+    assert_eq!(
+        (tick.text("status.lastScheduleTime"), tick.get("status.active")),
+        ("2026-01-01T00:22:00Z", None)
+    );
+}

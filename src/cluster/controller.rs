@@ -1,8 +1,8 @@
 //! All controllers as one type.
 
 use super::{
-    Deployments, EndpointSlices, Endpoints, GarbageCollector, Namespaces, NodeLifecycle,
-    ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
+    CronJobs, Deployments, EndpointSlices, Endpoints, GarbageCollector, Jobs, Namespaces,
+    NodeLifecycle, ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -96,6 +96,8 @@ controllers! {
     NodeLifecycle: "Nodes that fall silent.",
     EndpointSlices: "Slices of endpoints.",
     Endpoints: "Endpoints.",
+    Jobs: "Jobs.",
+    CronJobs: "CronJobs.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

@@ -17,6 +17,8 @@ kinds! {
     namespace = "v1" "Namespace";
     definition = "apiextensions.k8s.io/v1" "CustomResourceDefinition";
     service = "v1" "Service";
+    job = "batch/v1" "Job";
+    cron_job = "batch/v1" "CronJob";
     event = "v1" "Event";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";

@@ -4,11 +4,13 @@ mod answers;
 mod callers;
 mod claim;
 mod controller;
+mod cron_job;
 mod deployment;
 mod endpoints;
 mod fnv;
 mod garbage;
 mod inventory;
+mod job;
 mod keys;
 mod kinds;
 mod kubelet;
@@ -23,9 +25,11 @@ mod template;
 mod writes;
 
 pub use controller::{Controller, ControllerState};
+pub use cron_job::CronJobs;
 pub use deployment::Deployments;
 pub use endpoints::{EndpointSlices, Endpoints};
 pub use garbage::GarbageCollector;
+pub use job::Jobs;
 pub use kubelet::{Kubelet, last_heartbeat, registration};
 pub use namespace::Namespaces;
 pub use node_lifecycle::NodeLifecycle;
@@ -43,6 +47,8 @@ pub fn control_plane() -> Vec<Controller> {
         NodeLifecycle::default().into(),
         EndpointSlices.into(),
         Endpoints.into(),
+        Jobs.into(),
+        CronJobs.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),

@@ -48,6 +48,8 @@ enum Purpose {
     Needed,
     /// That the object is gone, or another by now, is as good.
     Removal,
+    /// That there is one of the name already is as good.
+    Presence,
     /// A creation; if the name is taken, this instead.
     OrElse(Box<ApiRequest>),
     /// A live read before an adoption: the owner must be this one still, and to stay.
@@ -124,6 +126,12 @@ impl Act {
     /// The same write; that the object is gone, or another of its name, is as good.
     pub(super) fn or_gone(mut self) -> Self {
         self.purpose = Purpose::Removal;
+        self
+    }
+
+    /// The same creation; that there is one of the name already is as good.
+    pub(super) fn or_there(mut self) -> Self {
+        self.purpose = Purpose::Presence;
         self
     }
 
@@ -220,7 +228,11 @@ impl Writes {
                 return;
             }
             Purpose::Tell(_) | Purpose::Recounted => return,
-            Purpose::Needed | Purpose::Removal | Purpose::OrElse(_) | Purpose::Resync => {}
+            Purpose::Needed
+            | Purpose::Removal
+            | Purpose::Presence
+            | Purpose::OrElse(_)
+            | Purpose::Resync => {}
         }
         self.expect(&act, &answer);
         if let Some(report) = act.told {
@@ -239,6 +251,7 @@ impl Writes {
     fn refused(&mut self, act: Act, status: Status, now: Timestamp) {
         match act.purpose {
             Purpose::Removal if act.finds_it_gone(&status) => return,
+            Purpose::Presence if status.is_already_exists() => return,
             Purpose::Tell(report) if status.is_already_exists() => {
                 let told = report.request(now).reference();
                 let request = ApiRequest::get(&super::kinds::event(), &told.namespace, &told.name);
@@ -248,7 +261,11 @@ impl Writes {
             Purpose::OrElse(request) if status.is_already_exists() => {
                 return self.acts.push_front(Act::needed(*request));
             }
-            Purpose::Needed | Purpose::Removal | Purpose::OrElse(_) | Purpose::Verify(_) => {}
+            Purpose::Needed
+            | Purpose::Removal
+            | Purpose::Presence
+            | Purpose::OrElse(_)
+            | Purpose::Verify(_) => {}
         }
         if let Some(report) = act.complaint {
             self.push(Act::tell(report.with(&status.message), now));
