@@ -1,5 +1,6 @@
 //! What the command understands: one file a subcommand.
 
+mod build;
 mod git;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             anstream::println!("driftlab {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
         }
+        Some(Value(name)) if name == "build" => build::main(args),
         Some(Value(name)) if name == "git" => git::main(args),
         Some(Value(name)) => {
             Err(Mistake(format!("no command {:?}; see driftlab --help", name.to_string_lossy())))

@@ -1,11 +1,15 @@
 //! A tree of files to desired objects: multi-document YAML, kustomize build.
 //!
-//! [`objects`] reads one file as `kubectl apply -f` does.
+//! [`objects`] reads one file as `kubectl apply -f` does. [`build`] builds a kustomization;
+//! [`build_generated`] does as Flux does, which makes a kustomization where there is none and adds what
+//! its own object says, an [`Overlay`].
 
 pub(crate) mod base64;
+mod kustomize;
 mod read;
 pub mod yaml;
 
+pub use kustomize::{Built, Overlay, build, build_from, build_generated};
 pub use read::objects;
 
 use yaml::YamlError;

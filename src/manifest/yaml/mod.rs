@@ -8,6 +8,7 @@
 //! Bad text is refused quickly whatever it is: longer than [`MAX_BYTES`], deeper than [`MAX_DEPTH`],
 //! or aliases that expand without end.
 
+mod edit;
 mod parse;
 mod scalar;
 mod timestamp;

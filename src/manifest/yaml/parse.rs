@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::scalar::{Scalar, Tag, float, integer, is_infinite, resolve, truth};
 use super::{Content, Dialect, Entry, Key, Node, Position, YamlError};
@@ -52,7 +52,6 @@ struct Composer<'a> {
 struct Open {
     node: Node,
     anchor: usize,
-    in_flow: bool,
     /// The key whose value comes next, in a mapping.
     key: Option<PendingKey>,
     /// Which entry each key made.
@@ -92,11 +91,11 @@ impl<'a> Composer<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.scalar(text, style, anchor, tag.as_deref(), at)
             }
-            Event::SequenceStart(style, anchor, _) => {
-                self.open(Content::Sequence(Vec::new()), anchor, style, at)
+            Event::SequenceStart(_, anchor, _) => {
+                self.open(Content::Sequence(Vec::new()), anchor, at)
             }
-            Event::MappingStart(style, anchor, _) => {
-                self.open(Content::Mapping(Vec::new()), anchor, style, at)
+            Event::MappingStart(_, anchor, _) => {
+                self.open(Content::Mapping(Vec::new()), anchor, at)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(id) => self.alias(id, at),
@@ -135,8 +134,6 @@ impl<'a> Composer<'a> {
         at: Position,
     ) -> Result<Scalar, YamlError> {
         let scalar = match tag {
-            // What kustomize writes back for an absent value between braces, and reads again.
-            None if plain && text.is_empty() && self.is_empty_text() => Scalar::text(text),
             None if plain => Scalar::plain(text, self.dialect),
             None => Scalar::text(text),
             Some(tag) => tagged(text, tag, self.dialect).map_err(|message| {
@@ -150,24 +147,13 @@ impl<'a> Composer<'a> {
         Ok(scalar)
     }
 
-    fn is_empty_text(&self) -> bool {
-        self.dialect == Dialect::Kustomize
-            && self.open.last().is_some_and(|open| open.in_flow && open.key.is_some())
-    }
-
     fn awaits_key(&self) -> bool {
         self.open.last().is_some_and(|open| {
             open.key.is_none() && matches!(open.node.content, Content::Mapping(_))
         })
     }
 
-    fn open(
-        &mut self,
-        content: Content,
-        anchor: usize,
-        style: StructureStyle,
-        at: Position,
-    ) -> Result<(), YamlError> {
+    fn open(&mut self, content: Content, anchor: usize, at: Position) -> Result<(), YamlError> {
         if self.awaits_key() {
             return Err(self.error(at, "a collection can't be a key", "use text as the key"));
         }
@@ -175,7 +161,6 @@ impl<'a> Composer<'a> {
         self.open.push(Open {
             node: Node { content, at },
             anchor,
-            in_flow: style == StructureStyle::Flow,
             key: None,
             index: BTreeMap::new(),
             merges: Vec::new(),

@@ -1,0 +1,86 @@
+//! `driftlab build`: prints what a kustomization comes to, as `kubectl kustomize` does.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use driftlab::git::{Blob, Entry, Mode, Tree};
+use driftlab::manifest::{build_from, yaml};
+
+use super::{Exit, Mistake};
+
+const USAGE: &str = "\
+usage: driftlab build DIR
+
+Prints the objects of the kustomization in DIR as YAML documents.
+";
+
+/// Files larger than this are not read: no object holds as much.
+const MAX_BYTES: u64 = 32 << 20;
+
+/// Runs `driftlab build …`.
+pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
+    use lexopt::Arg::{Long, Short, Value};
+    let mut folder = None;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => {
+                anstream::print!("{USAGE}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Value(value) if folder.is_none() => folder = Some(PathBuf::from(value)),
+            other => return Err(Mistake(format!("{}\n\n{USAGE}", other.unexpected()))),
+        }
+    }
+    build(&folder.ok_or_else(|| Mistake(format!("which folder?\n\n{USAGE}")))?)
+}
+
+/// A kustomization may reach beside its folder: paths count from the top of the disk.
+fn build(folder: &Path) -> Exit {
+    let there = folder.canonicalize().map_err(|error| unreadable(folder, &error))?;
+    let Some(top) = there.to_str().map(|path| path.trim_start_matches('/').to_owned()) else {
+        return Err(Mistake(format!("{}: the path is not UTF-8; rename it", there.display())));
+    };
+    let trouble = RefCell::new(None);
+    let read = |path: &str| entry(&Path::new("/").join(path), &trouble);
+    let built = build_from(&read, &top);
+    if let Some(trouble) = trouble.take() {
+        return Err(trouble);
+    }
+    let built = built.map_err(|mistake| Mistake(format!("/{mistake}")))?;
+    for warning in &built.warnings {
+        anstream::eprintln!("driftlab: warning: /{warning}");
+    }
+    let documents: Vec<String> =
+        built.objects.iter().map(|object| yaml::to_string(object.as_value())).collect();
+    anstream::print!("{}", documents.join("---\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What stands at a path; what can't be read is noted, and taken for missing.
+fn entry(path: &Path, trouble: &RefCell<Option<Mistake>>) -> Option<Entry> {
+    let about = path.symlink_metadata().ok()?;
+    if about.is_dir() {
+        return Some(Entry::Folder(Tree::default()));
+    }
+    let content = if about.is_symlink() {
+        path.read_link().map(|target| target.into_os_string().into_encoded_bytes())
+    } else if about.len() > MAX_BYTES {
+        let message = format!("{} MiB; at most {} are read", about.len() >> 20, MAX_BYTES >> 20);
+        Err(std::io::Error::other(message))
+    } else {
+        std::fs::read(path)
+    };
+    let mode = if about.is_symlink() { Mode::Symlink } else { Mode::Regular };
+    match content {
+        Ok(content) => Some(Entry::File(mode, Blob::new(content))),
+        Err(error) => {
+            trouble.replace(Some(unreadable(path, &error)));
+            None
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Mistake {
+    Mistake(format!("{}: {error}; name a folder and files that can be read", path.display()))
+}
