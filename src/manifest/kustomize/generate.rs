@@ -110,6 +110,7 @@ fn take_metadata(made: &mut Resource, old: &Resource) {
     }
     metadata.set("name", Node::string(old.name()));
     made.set_namespace(&old.namespace());
+    made.needs_hash &= old.needs_hash;
     made.inherit(old);
 }
 
