@@ -35,9 +35,21 @@ fn fill(ty: &Struct, fields: &mut Map<String, Value>) {
             fields.insert(field.name.to_string(), value);
         }
     }
+    fill_below(ty, fields);
+}
+
+/// Fills what is in a structure.
+fn fill_below(ty: &Struct, fields: &mut Map<String, Value>) {
     for (name, value) in fields {
-        if let Some(field) = ty.field(name) {
-            fill_value(&field.ty, value);
+        match (ty.field(name), &*ty.name) {
+            // A Job's defaults are its own: its template in a CronJob has those of its pods alone.
+            (Some(field), "JobTemplateSpec") if name == "spec" => {
+                if let (Type::Struct(spec), Value::Object(fields)) = (&field.ty, value) {
+                    fill_below(spec, fields);
+                }
+            }
+            (Some(field), _) => fill_value(&field.ty, value),
+            (None, _) => {}
         }
     }
 }
@@ -114,6 +126,10 @@ fn rule(structure: &str, fields: &mut Map<String, Value>) {
         "ReplicationController" => replication_controller(fields),
         "ServiceSpec" => service(fields),
         "DeploymentStrategy" | "DaemonSetUpdateStrategy" => rolling_update(fields),
+        "StatefulSetSpec" => items(fields, "volumeClaimTemplates").for_each(|claim| {
+            set_if_unset(claim, "apiVersion", "v1");
+            set_if_unset(claim, "kind", "PersistentVolumeClaim");
+        }),
         "StatefulSetUpdateStrategy" => stateful_set_strategy(fields),
         "Job" => job_labels(fields),
         "JobSpec" => job(fields),
