@@ -1,0 +1,60 @@
+//! The story's Git repository: commits whose ids are the same everywhere, since every git command that the
+//! recorder ran moved its clock by a minute.
+
+use driftlab::git::{Repository, Signature, Tree};
+use driftlab::time::Timestamp;
+use serde_json::{Map, Value};
+
+pub(crate) struct StoryRepository {
+    pub(crate) repository: Repository,
+    tick: u64,
+}
+
+impl StoryRepository {
+    pub(crate) fn new() -> Self {
+        let mut story = StoryRepository { repository: Repository::new(), tick: 1_767_225_600 };
+        story.command(); // git init
+        story
+    }
+
+    pub(crate) fn commit(&mut self, files: &Map<String, Value>, message: &str) {
+        let head = self
+            .repository
+            .head_id()
+            .map(|_| self.repository.tree("HEAD").expect("HEAD has a tree"));
+        let tree =
+            files.iter().fold(head.unwrap_or_default(), |tree, (path, text)| match text.as_str() {
+                Some(text) => {
+                    tree.with_file(path, text).expect("stories name files within the tree")
+                }
+                None => tree.without(path),
+            });
+        self.command(); // git add
+        self.write(tree, message);
+    }
+
+    pub(crate) fn revert_head(&mut self) {
+        let head = self.repository.commit_at("HEAD").expect("there is something to revert");
+        let message =
+            format!("Revert {:?}\n\nThis reverts commit {}.\n", head.subject(), head.id());
+        let tree = self.repository.tree("HEAD~1").unwrap_or_default();
+        self.write(tree, &message);
+    }
+
+    /// `git rev-parse HEAD`, as a revision.
+    pub(crate) fn revision(&mut self) -> String {
+        self.command();
+        format!("main@sha1:{}", self.repository.head_id().expect("there is a commit"))
+    }
+
+    /// The recorder ran a git command.
+    pub(crate) fn command(&mut self) {
+        self.tick += 60;
+    }
+
+    fn write(&mut self, tree: Tree, message: &str) {
+        self.command();
+        let alice = Signature::new("alice", "alice@example.com", Timestamp::from_secs(self.tick));
+        self.repository.commit(tree, message, alice.clone(), alice);
+    }
+}
