@@ -7,6 +7,7 @@ use super::types::{
     Field, Generation, KindSchema, ListMerge, ListType, MapType, PatchStrategy, Scale, Struct,
     StructRef, Type,
 };
+use super::validate::Rule;
 use crate::object::GroupVersionKind;
 
 static TEXT: &str = include_str!("builtin.schema");
@@ -128,18 +129,32 @@ fn storage(gvk: &GroupVersionKind) -> GroupVersionKind {
 fn read_struct(table: &Table, entry: &Entry) -> Struct {
     let mut words = entry.header.split(' ');
     let name = words.next().unwrap_or("");
-    let mut package = "v1";
-    let mut atomic = false;
+    let (mut package, mut atomic, mut order) = ("v1", false, "");
     for word in words {
-        match word.strip_prefix("go=") {
-            Some(go) => package = go,
-            None => atomic = word == "atomic",
+        match word.split_once('=') {
+            Some(("go", go)) => package = go,
+            Some(("order", fields)) => order = fields,
+            _ => atomic = word == "atomic",
         }
     }
     let go = format!("{package}.{}", name.rsplit('.').next().unwrap_or(name));
     let fields = entry.lines.lines().filter(|line| !line.is_empty());
     let fields = fields.map(|line| read_field(table, line.trim_start())).collect();
-    Struct { atomic, ..Struct::new(name, &go, fields) }
+    let mut structure = Struct { atomic, ..Struct::new(name, &go, fields) };
+    order_fields(&mut structure, order);
+    structure
+}
+
+/// Puts the named fields first in the order of checking.
+fn order_fields(structure: &mut Struct, order: &str) {
+    let named: Vec<&str> = order.split(',').collect();
+    let rank = |i: &u16| {
+        let name = &*structure.fields[*i as usize].name;
+        named.iter().position(|named| *named == name).unwrap_or(named.len())
+    };
+    let mut order = structure.order.clone();
+    order.sort_by_key(rank);
+    structure.order = order;
 }
 
 fn read_field(table: &Table, line: &str) -> Field {
@@ -166,6 +181,7 @@ fn read_field_attribute(field: &mut Field, attribute: &str) {
     match name {
         "required" => field.required = true,
         "enum" => field.allowed = value.split('|').map(Box::from).collect(),
+        "rule" => field.rules = Rule::parse_all(value),
         "default" => field.default = Some(serde_json::from_str(value).expect("defaults are JSON")),
         "patch" => field.patch = read_strategy(value),
         "map" => set_merge(field, ListMerge::Map(value.split(',').map(Box::from).collect())),

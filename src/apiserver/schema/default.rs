@@ -131,8 +131,7 @@ fn rule(structure: &str, fields: &mut Map<String, Value>) {
             set_if_unset(claim, "kind", "PersistentVolumeClaim");
         }),
         "StatefulSetUpdateStrategy" => stateful_set_strategy(fields),
-        "Job" => job_labels(fields),
-        "JobSpec" => job(fields),
+        "Job" => job(fields),
         "autoscaling.v2.HorizontalPodAutoscalerSpec" => autoscaler(fields),
         "NetworkPolicySpec" => network_policy(fields),
         "Subject" => subject(fields),
@@ -336,7 +335,11 @@ fn stateful_set_strategy(fields: &mut Map<String, Value>) {
     }
 }
 
-fn job_labels(fields: &mut Map<String, Value>) {
+/// Jobs that a CronJob makes get theirs when they are made.
+fn job(fields: &mut Map<String, Value>) {
+    if let Some(spec) = object(fields, "spec") {
+        job_spec(spec);
+    }
     let labels = fields.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels"));
     let Some(labels) = labels.cloned() else { return };
     if let Some(metadata) = object(fields, "metadata") {
@@ -344,11 +347,15 @@ fn job_labels(fields: &mut Map<String, Value>) {
     }
 }
 
-fn job(fields: &mut Map<String, Value>) {
+fn job_spec(fields: &mut Map<String, Value>) {
     let absent = |fields: &Map<String, Value>, name| fields.get(name).is_none_or(Value::is_null);
     if absent(fields, "completions") && absent(fields, "parallelism") {
         fields.insert("completions".into(), 1.into());
     }
+    set_if_absent(fields, "parallelism", 1);
+    set_if_absent(fields, "completionMode", "NonIndexed");
+    set_if_absent(fields, "suspend", false);
+    set_if_absent(fields, "manualSelector", false);
     let limit = if absent(fields, "backoffLimitPerIndex") { 6 } else { i32::MAX };
     set_if_absent(fields, "backoffLimit", limit);
     let replace = if absent(fields, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };

@@ -12,6 +12,7 @@ mod default;
 mod registry;
 mod structural;
 mod types;
+mod validate;
 
 pub use convert::{convert, zero_object};
 pub use decode::decode;
@@ -23,3 +24,4 @@ pub use types::{
     Custom, Field, Generation, KindSchema, ListMerge, ListType, MapType, PatchStrategy, Scale,
     Struct, StructRef, Type,
 };
+pub use validate::{Rule, validate};

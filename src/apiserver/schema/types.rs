@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::builtin;
+use super::validate::Rule;
 use crate::object::GroupVersionKind;
 
 /// What a value is.
@@ -96,6 +97,8 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// Positions in `fields`, by name.
     pub by_name: Vec<u16>,
+    /// Positions in `fields`, in the order they are checked.
+    pub order: Vec<u16>,
     /// Whether it is replaced and owned as a whole.
     pub atomic: bool,
     /// Whether fields that are not declared are kept (`x-kubernetes-preserve-unknown-fields`).
@@ -119,6 +122,8 @@ pub struct Field {
     pub nullable: bool,
     /// The values allowed; empty for all.
     pub allowed: Vec<Box<str>>,
+    /// The rules of its value.
+    pub rules: Vec<Rule>,
     /// What it is when unset.
     pub default: Option<Value>,
     /// How a strategic merge patch treats it.
@@ -150,7 +155,16 @@ impl Struct {
     pub(super) fn new(name: &str, go: &str, fields: Vec<Field>) -> Self {
         let mut by_name: Vec<u16> = (0..fields.len() as u16).collect();
         by_name.sort_by(|a, b| fields[*a as usize].name.cmp(&fields[*b as usize].name));
-        Struct { name: name.into(), go: go.into(), fields, by_name, atomic: false, open: false }
+        let order = (0..fields.len() as u16).collect();
+        Struct {
+            name: name.into(),
+            go: go.into(),
+            fields,
+            by_name,
+            order,
+            atomic: false,
+            open: false,
+        }
     }
 
     /// The field of this name.
@@ -173,6 +187,7 @@ impl Field {
             required: false,
             nullable: false,
             allowed: Vec::new(),
+            rules: Vec::new(),
             default: None,
             patch: PatchStrategy::default(),
         }

@@ -1,0 +1,64 @@
+//! CustomResourceDefinitions.
+
+use super::report::{Node, Report};
+use super::{immutable, names};
+
+/// The name is made of the names within; one version is stored.
+pub(super) fn definition(definition: &Node, report: &mut Report) {
+    let spec = definition.at("spec");
+    let (group, names) = (spec.at("group"), spec.at("names"));
+    let plural = names.at("plural");
+    let metadata = definition.at("metadata");
+    let name = metadata.at("name");
+    let wanted = format!("{}.{}", plural.text(), group.text());
+    if !name.is_zero() && name.text() != wanted {
+        report.invalid(&name, "must be spec.names.plural+\".\"+spec.group");
+    }
+    check_names(&names, report);
+    check_versions(&spec.at("versions"), report);
+}
+
+fn check_names(names: &Node, report: &mut Report) {
+    for field in ["plural", "singular", "kind", "listKind"] {
+        let name = names.at(field);
+        if name.is_zero() {
+            report.required(&name, "");
+            continue;
+        }
+        // Kinds are compared in lower case: they make names of resources.
+        for problem in self::names::dns_label(&name.text().to_ascii_lowercase()) {
+            report.invalid(&name, problem);
+        }
+    }
+}
+
+fn check_versions(versions: &Node, report: &mut Report) {
+    let stored = versions.items().filter(|version| version.at("storage").is_true()).count();
+    if stored != 1 {
+        report.invalid(versions, "must have exactly one version marked as storage version");
+    }
+    for version in versions.items() {
+        let schema = version.at("schema");
+        let root = schema.at("openAPIV3Schema");
+        if !root.is_set() {
+            report.required(&root, "schemas are required");
+        } else if root.at("type").text() != "object" {
+            let kind = root.at("type");
+            match kind.is_zero() {
+                true => report.required(&kind, "must not be empty at the root"),
+                false => report.invalid(&kind, "must be object at the root"),
+            }
+        }
+    }
+}
+
+/// What names the stored objects stays.
+pub(super) fn change(new: &Node, old: &Node, report: &mut Report) {
+    let (spec, old) = (new.at("spec"), old.at("spec"));
+    for field in ["group", "scope"] {
+        immutable(&spec.at(field), &old.at(field), report);
+    }
+    for field in ["plural", "kind"] {
+        immutable(&spec.at("names").at(field), &old.at("names").at(field), report);
+    }
+}

@@ -1,0 +1,243 @@
+//! What is refused: the rules of names and fields, of fields together, and of changes.
+//!
+//! Most rules are attributes of the table's fields ([`Rule`]) and hold wherever a structure is used;
+//! rules over several fields are functions of a structure, by its name. Refusals have the real
+//! server's words, so that a person can search for them.
+
+mod autoscaling;
+mod batch;
+mod config;
+mod cron;
+mod extension;
+mod meta;
+mod names;
+mod networking;
+mod openapi;
+mod pattern;
+mod pod;
+mod print;
+mod report;
+mod rules;
+mod selectors;
+mod service;
+mod volume;
+mod workload;
+
+use serde_json::Value;
+
+use self::report::{Node, Report};
+use super::types::{KindSchema, Struct, Type};
+use crate::api::Cause;
+
+pub use self::rules::Rule;
+
+/// The rules that `new` breaks, in the server's words; `old` is the stored object, `None` on
+/// creation. Through `subresource` (`status`, or empty for the object itself) only that part is
+/// looked at.
+///
+/// Both are in normal form and with defaults. Not evaluated: the rules of custom resources in the
+/// Common Expression Language, which [`Custom::unevaluated`](super::Custom::unevaluated) lists.
+pub fn validate(
+    kind: &KindSchema,
+    subresource: &str,
+    new: &Value,
+    old: Option<&Value>,
+) -> Vec<Cause> {
+    let mut report = Report::default();
+    let root = Node::root(new);
+    let old = old.map(Node::root);
+    let metadata = root.at("metadata");
+    match &old {
+        None => meta::check_new(kind, &metadata, &mut report),
+        Some(old) => meta::check_update(kind, &metadata, &old.at("metadata"), &mut report),
+    }
+    if kind.is_custom() {
+        openapi::check(kind, subresource, &root, &mut report);
+    } else {
+        check_fields(&kind.root, &root, subresource, &mut report);
+        if let (Some(old), "") = (&old, subresource) {
+            check_change(kind, &root, old, &mut report);
+        }
+        if let (None, "") = (&old, subresource) {
+            check_creation(kind, &root, &mut report);
+        }
+    }
+    let mut seen = Vec::with_capacity(report.0.len());
+    report.0.retain(|cause| {
+        !seen.contains(cause) && {
+            seen.push(cause.clone());
+            true
+        }
+    });
+    report.0
+}
+
+/// The top-level fields that a write through `subresource` sets.
+fn check_fields(root: &Struct, node: &Node, subresource: &str, report: &mut Report) {
+    let written = |name: &str| match name {
+        "metadata" => false,
+        "status" => subresource == "status",
+        _ => subresource.is_empty(),
+    };
+    let fields = root.order.iter().map(|i| &root.fields[*i as usize]);
+    for field in fields.filter(|field| written(&field.name)) {
+        let place = node.at(&field.name);
+        rules::apply(&field.rules, &place, report);
+        check_value(&field.ty, &place, report);
+    }
+    if subresource.is_empty() {
+        after(&root.name, node, report);
+    }
+}
+
+fn check_value(ty: &Type, node: &Node, report: &mut Report) {
+    match ty {
+        Type::Struct(structure) if node.value.is_object() => check_struct(structure, node, report),
+        Type::List(list) if matches!(list.element, Type::Struct(_)) => {
+            node.items().for_each(|item| check_value(&list.element, &item, report))
+        }
+        _ => {}
+    }
+}
+
+fn check_struct(structure: &Struct, node: &Node, report: &mut Report) {
+    before(&structure.name, node, report);
+    for field in structure.order.iter().map(|i| &structure.fields[*i as usize]) {
+        let place = node.at(&field.name);
+        rules::apply(&field.rules, &place, report);
+        // The metadata of a template has rules of its own.
+        if &*field.name != "metadata" {
+            check_value(&field.ty, &place, report);
+        }
+        between(&structure.name, &field.name, &place, report);
+    }
+    after(&structure.name, node, report);
+}
+
+/// Rules of a structure that come before those of its fields.
+fn before(structure: &str, node: &Node, report: &mut Report) {
+    match structure {
+        "PodDisruptionBudgetSpec" => config::disruption_budget(node, report),
+        "Volume" => volume::volume(node, report),
+        "ServiceSpec" => service::before(node, report),
+        "DeploymentStrategy" => workload::deployment_strategy(node, report),
+        "DaemonSetUpdateStrategy" => workload::daemon_set_strategy(node, report),
+        "StatefulSetUpdateStrategy" => workload::stateful_set_strategy(node, report),
+        "Probe" | "LifecycleHandler" => pod::handler(node, report),
+        "IngressSpec" => networking::ingress(node, report),
+        _ => {}
+    }
+}
+
+/// Rules that come right after a field.
+fn between(structure: &str, field: &str, node: &Node, report: &mut Report) {
+    match (structure, field) {
+        ("DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec", "selector") => {
+            workload::selector(structure, node, report)
+        }
+        ("DaemonSetSpec", "selector") => workload::daemon_selector(node, report),
+        ("PodSpec", "containers" | "initContainers") => pod::host_ports(node, report),
+        ("Container", "securityContext") => pod::unique_name(node, report),
+        ("autoscaling.v1.HorizontalPodAutoscalerSpec", "maxReplicas")
+        | ("autoscaling.v2.HorizontalPodAutoscalerSpec", "maxReplicas") => {
+            autoscaling::range(node, report)
+        }
+        ("autoscaling.v1.CrossVersionObjectReference", "apiVersion")
+        | ("autoscaling.v2.CrossVersionObjectReference", "apiVersion") => {
+            autoscaling::target_version(node, report)
+        }
+        ("ServicePort", "name") => service::port_name(node, report),
+        ("ServiceSpec", "externalTrafficPolicy") => service::after_type(node, report),
+        ("ServiceSpec", "sessionAffinity") => service::affinity(node, report),
+        _ => {}
+    }
+}
+
+/// Rules of a structure that come after those of its fields.
+fn after(structure: &str, node: &Node, report: &mut Report) {
+    match structure {
+        "PodTemplateSpec" => pod::template(node, report),
+        "Container" | "EphemeralContainer" => pod::container(node, report),
+        "ContainerPort" => pod::port(node, report),
+        "EnvVar" => pod::env(node, report),
+        "EnvFromSource" => pod::env_from(node, report),
+        "VolumeMount" => volume::mount(node, report),
+        "ResourceRequirements" => pod::resources(node, report),
+        "Toleration" => pod::toleration(node, report),
+        "DeploymentSpec" => workload::deployment(node, report),
+        "DaemonSetSpec" | "ReplicaSetSpec" | "StatefulSetSpec" => {
+            workload::restart_policy(structure, node, report)
+        }
+        "DeploymentStatus" | "ReplicaSetStatus" | "StatefulSetStatus" => {
+            workload::status(structure, node, report)
+        }
+        "JobSpec" => batch::job(node, report),
+        "JobTemplateSpec" => batch::job_template(node, report),
+        "ConfigMap" => config::config_map(node, report),
+        "Secret" => config::secret(node, report),
+        "PersistentVolumeClaimSpec" => volume::claim(node, report),
+        "ResourceQuotaSpec" => config::quota(node, report),
+        "LimitRangeItem" => config::limit(node, report),
+        "PolicyRule" => config::policy_rule(node, report),
+        "RoleRef" => config::role_ref(node, report),
+        "Subject" => config::subject(node, report),
+        "autoscaling.v2.HorizontalPodAutoscalerSpec" => autoscaling::scale_to_zero(node, report),
+        "MetricSpec" => autoscaling::metric(node, report),
+        "MetricTarget" => autoscaling::metric_target(node, report),
+        "HPAScalingRules" => autoscaling::scaling_rules(node, report),
+        "HPAScalingPolicy" => autoscaling::scaling_policy(node, report),
+        "IngressRule" => networking::ingress_rule(node, report),
+        "HTTPIngressPath" => networking::ingress_path(node, report),
+        "IngressBackend" => networking::ingress_backend(node, report),
+        "NetworkPolicyPort" => networking::policy_port(node, report),
+        "NetworkPolicyPeer" => networking::policy_peer(node, report),
+        "CustomResourceDefinition" => extension::definition(node, report),
+        _ => {}
+    }
+}
+
+/// Rules of a change to a stored object.
+fn check_change(kind: &KindSchema, new: &Node, old: &Node, report: &mut Report) {
+    match (&*kind.gvk.group, &*kind.gvk.kind) {
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
+            immutable(&new.at("spec").at("selector"), &old.at("spec").at("selector"), report)
+        }
+        ("apps", "StatefulSet") => workload::stateful_set_change(new, old, report),
+        ("apps", "ControllerRevision") => immutable(&new.at("data"), &old.at("data"), report),
+        ("batch", "Job") => batch::job_change(new, old, report),
+        ("", "Service") => service::change(new, old, report),
+        ("", "ConfigMap" | "Secret") => config::immutable_data(kind, new, old, report),
+        ("", "PersistentVolumeClaim") => volume::claim_change(new, old, report),
+        ("", "PersistentVolume") => volume::volume_change(new, old, report),
+        ("", "Pod") => pod::change(new, old, report),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            config::role_ref_change(new, old, report)
+        }
+        ("storage.k8s.io", "StorageClass") => volume::storage_class_change(new, old, report),
+        ("scheduling.k8s.io", "PriorityClass") => config::priority_class_change(new, old, report),
+        ("discovery.k8s.io", "EndpointSlice") => {
+            immutable(&new.at("addressType"), &old.at("addressType"), report)
+        }
+        ("networking.k8s.io", "IngressClass") => {
+            immutable(&new.at("spec").at("controller"), &old.at("spec").at("controller"), report)
+        }
+        ("apiextensions.k8s.io", _) => extension::change(new, old, report),
+        _ => {}
+    }
+}
+
+/// Rules of creation alone.
+fn check_creation(kind: &KindSchema, new: &Node, report: &mut Report) {
+    match (&*kind.gvk.group, &*kind.gvk.kind) {
+        ("", "Pod") => pod::creation(new, report),
+        ("batch", "CronJob") => batch::cron_job_name(new, report),
+        _ => {}
+    }
+}
+
+/// A field that stays as it was made.
+fn immutable(new: &Node, old: &Node, report: &mut Report) {
+    if new.value != old.value {
+        report.invalid(new, "field is immutable");
+    }
+}
