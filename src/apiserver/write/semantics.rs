@@ -46,15 +46,9 @@ impl Write<'_> {
 
     /// The rules that the object breaks.
     pub(super) fn broken_rules(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let _ = old;
-        let mut causes = self.malformed_definition(new);
-        if new["metadata"].get("name").is_none() {
-            causes.push(refusal::cause(
-                "FieldValueRequired",
-                "metadata.name",
-                "Required value: name or generateName is required",
-            ));
-        }
+        let mut causes =
+            schema::validate(&self.resource, self.subresource_name(), new, old);
+        causes.extend(self.malformed_definition(new));
         causes
     }
 
