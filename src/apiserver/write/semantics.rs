@@ -46,8 +46,7 @@ impl Write<'_> {
 
     /// The rules that the object breaks.
     pub(super) fn broken_rules(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let mut causes =
-            schema::validate(&self.resource, self.subresource_name(), new, old);
+        let mut causes = schema::validate(&self.resource, self.subresource_name(), new, old);
         causes.extend(self.malformed_definition(new));
         causes
     }
