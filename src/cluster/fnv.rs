@@ -34,6 +34,13 @@ impl Fnv32 {
     }
 }
 
+impl std::fmt::Write for Fnv32 {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
+    }
+}
+
 impl Hasher for Fnv64 {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
