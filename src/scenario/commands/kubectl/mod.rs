@@ -1,10 +1,21 @@
 //! kubectl: its commands, its words, its field managers.
 
+mod apply;
+mod ask;
+mod change;
+mod columns;
+mod delete;
 mod flags;
 mod jsonpath;
+mod kinds;
 mod make;
 mod parse;
 mod parse_targets;
+mod rollout;
+mod run;
+mod show;
+mod three_way;
+mod wait;
 
 use serde_json::Value;
 
@@ -13,6 +24,12 @@ use crate::object::{FieldSelector, LabelSelector, Object};
 use crate::scenario::mistake::Mistake;
 use crate::time::Duration;
 use jsonpath::Template;
+
+pub(crate) use ask::caller;
+pub(crate) use kinds::{kinds, suggestion};
+pub(crate) use run::run;
+pub(super) use show::table;
+pub(crate) use wait::{Awaited, pod_state};
 
 /// A kubectl command.
 #[derive(Clone, Debug)]
