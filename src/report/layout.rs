@@ -168,7 +168,7 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 /// A span since the beginning: `0s`, `2m00s`, `1h02m00s`.
-pub(super) fn clock(since: Duration) -> String {
+pub(crate) fn clock(since: Duration) -> String {
     let secs = since.as_secs();
     match (secs / 3600, secs / 60 % 60, secs % 60) {
         (0, 0, s) => format!("{s}s"),

@@ -18,6 +18,7 @@ mod words;
 
 pub use drift::{Drift, Ending, drifts};
 pub use json::{json_line, json_lines};
+pub(crate) use layout::clock;
 pub use layout::timeline;
 pub use paint::{Glyphs, Options};
 pub use summary::{Summary, Writes};

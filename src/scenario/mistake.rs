@@ -54,6 +54,11 @@ impl Mistake {
         }
     }
 
+    /// A mistake about a file as a whole.
+    pub(crate) fn in_file(file: &str, message: impl Into<String>) -> Self {
+        Mistake::at("", message).with_place(Place { file: file.into(), ..Place::default() })
+    }
+
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = expected.into();
         self

@@ -4,11 +4,21 @@
 
 mod commands;
 mod mistake;
+mod names;
+mod prepare;
 mod reading;
+mod run;
+mod verify;
 
 pub use mistake::{Mistake, Place};
+pub use run::{Run, RunOptions, Verdict};
 
 pub use crate::sim::Scenario;
+
+use std::path::Path;
+
+use crate::manifest::yaml;
+use prepare::Script;
 
 /// Reads a scenario; `file` is its name for messages.
 ///
@@ -28,4 +38,46 @@ pub use crate::sim::Scenario;
 pub fn read(file: &str, source: &str) -> Result<Scenario, Vec<Mistake>> {
     let read = reading::read(file, source)?;
     Ok(read.scenario)
+}
+
+/// A scenario file that is read and found to be without mistakes, ready to be played.
+#[derive(Clone)]
+pub struct Loaded {
+    script: Script,
+}
+
+/// Reads a scenario file, and everything that it names: its commands, the repositories it copies.
+///
+/// # Errors
+///
+/// When the file cannot be read, and every mistake that can be found before anything runs.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Mistake>> {
+    let file = path.display().to_string();
+    let source = read_text(path).map_err(|message| vec![Mistake::in_file(&file, message)])?;
+    let read = reading::read(&file, &source)?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let script = Script::read(&read.scenario, base).map_err(|mistakes| {
+        mistakes.into_iter().map(|mistake| read.places.locate(mistake)).collect::<Vec<_>>()
+    })?;
+    Ok(Loaded { script })
+}
+
+impl Loaded {
+    /// The scenario.
+    pub fn scenario(&self) -> &Scenario {
+        &self.script.scenario
+    }
+
+    /// Plays it to its end.
+    pub fn play(&self, options: &RunOptions) -> Run {
+        run::run(&self.script, options)
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > yaml::MAX_BYTES as u64 {
+        return Err(format!("{size} bytes; at most {} are read", yaml::MAX_BYTES));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }

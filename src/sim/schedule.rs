@@ -44,6 +44,12 @@ impl World {
         Arc::make_mut(inner).step(FOR_EVER, choices)
     }
 
+    /// The same, if the next move is not later than a time.
+    pub fn step_until(&mut self, time: Timestamp) -> Option<Moved> {
+        let World { inner, choices } = self;
+        Arc::make_mut(inner).step(time, choices)
+    }
+
     /// The same, decided by somebody else: a person at a prompt, a search.
     pub fn step_with(&mut self, choice: &mut dyn Choice) -> Option<Moved> {
         self.inner_mut().step(FOR_EVER, choice)

@@ -7,7 +7,7 @@ use super::words::Word;
 use crate::scenario::mistake::Mistake;
 use crate::time::Duration;
 
-pub(crate) use run::{reconciled, run};
+pub(crate) use run::{follow, reconciled, run};
 
 /// A flux command.
 #[derive(Clone, Debug)]

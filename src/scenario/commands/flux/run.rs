@@ -279,6 +279,28 @@ fn short(text: &str) -> String {
         .join(" ")
 }
 
+/// Asks for the next of several reconciliations; `None` when that fails, which is printed.
+pub(crate) fn follow(
+    world: &mut World,
+    who: &str,
+    namespace: &str,
+    (what, name): (Resource, &str),
+    then: Vec<(Resource, String)>,
+    out: &mut Output,
+) -> Option<Awaited> {
+    let mut at = At { world, who, namespace, out: std::mem::take(out) };
+    let asked = at.annotate(what, name);
+    let awaited = at.awaited(what, name, then);
+    *out = at.out;
+    match asked {
+        Ok(()) => Some(awaited),
+        Err(status) => {
+            out.error(format!("✗ {}", status.message));
+            None
+        }
+    }
+}
+
 /// Whether an object was reconciled at a request; prints how it ended.
 pub(crate) fn reconciled(
     world: &World,

@@ -7,7 +7,7 @@ use super::rollout::{Progress, progress};
 use super::{Until, columns};
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::conditions;
-use crate::scenario::commands::flux::{Resource, reconciled};
+use crate::scenario::commands::flux::{Resource, follow, reconciled};
 use crate::scenario::commands::terminal::{Output, Waiting};
 use crate::sim::World;
 
@@ -33,7 +33,7 @@ pub(crate) enum Awaited {
 
 impl Waiting {
     /// Looks whether it is over; `None` while it is not.
-    pub(crate) fn poll(&mut self, world: &World) -> Option<Output> {
+    pub(crate) fn poll(&mut self, world: &mut World) -> Option<Output> {
         let over = match &mut self.what {
             Awaited::Gone(gone) => all_gone(world, gone),
             Awaited::Drained { pods, nodes } => {
@@ -57,8 +57,23 @@ impl Waiting {
                 });
                 objects.is_empty()
             }
-            Awaited::Reconciled { object, requested_at, .. } => {
-                reconciled(world, object, requested_at, &mut self.so_far)
+            Awaited::Reconciled { object, requested_at, then, who } => {
+                if !reconciled(world, object, requested_at, &mut self.so_far) {
+                    false
+                } else if self.so_far.exit == 0 && !then.is_empty() {
+                    let (what, name) = then.remove(0);
+                    let namespace = object.namespace.clone();
+                    let (who, then) = (std::mem::take(who), std::mem::take(then));
+                    match follow(world, &who, &namespace, (what, &name), then, &mut self.so_far) {
+                        Some(next) => {
+                            self.what = next;
+                            false
+                        }
+                        None => true,
+                    }
+                } else {
+                    true
+                }
             }
         };
         if over {

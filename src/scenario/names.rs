@@ -1,0 +1,208 @@
+//! Objects and fields by the words that people use: `deployment/hello -n hello`, `spec.replicas`.
+
+use serde_json::Value;
+
+use super::commands::kubectl;
+use crate::apiserver::Server;
+use crate::object::{Object, ObjectRef};
+
+/// An object's name in words, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectWords {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+}
+
+/// Reads `KIND/NAME [-n NAMESPACE]`.
+pub(crate) fn object_words(text: &str) -> Result<ObjectWords, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (target, namespace) = match words[..] {
+        [target] => (target, None),
+        [target, "-n" | "--namespace", namespace] | ["-n" | "--namespace", namespace, target] => {
+            (target, Some(namespace.to_owned()))
+        }
+        _ => return Err(format!("{text:?} names no object")),
+    };
+    match target.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(ObjectWords { kind: kind.into(), name: name.into(), namespace })
+        }
+        _ => Err(format!("{target:?} names no object")),
+    }
+}
+
+impl ObjectWords {
+    /// The object, if its kind is served; without a namespace, `default` is meant.
+    pub(crate) fn find(&self, server: &Server) -> Option<ObjectRef> {
+        let kind = kubectl::kinds(server, &self.kind).into_iter().next()?;
+        let namespace = match kind.namespaced {
+            true => self.namespace.clone().unwrap_or_else(|| "default".into()),
+            false => String::new(),
+        };
+        Some(kind.gvk.named(&namespace, &self.name))
+    }
+}
+
+/// One step of a field's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Field(String),
+    Index(usize),
+    /// The item of a list with this name, or with this value of another key.
+    Item(String, String),
+}
+
+/// A field's path: `spec.template.spec.containers[hello].image`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldPath(Vec<Step>);
+
+impl FieldPath {
+    /// Reads a path; list items are named in brackets, or counted after a dot.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        let mut rest = text.strip_prefix('.').unwrap_or(text);
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('[') {
+                let Some((inner, after)) = after.split_once(']') else {
+                    return Err(format!("{text:?} has a '[' without its ']'"));
+                };
+                steps.push(item(inner));
+                rest = after.strip_prefix('.').unwrap_or(after);
+                continue;
+            }
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let (name, after) = rest.split_at(end);
+            if name.is_empty() {
+                return Err(format!("{text:?} has an empty step"));
+            }
+            steps.push(match name.parse() {
+                Ok(index) => Step::Index(index),
+                Err(_) => Step::Field(name.into()),
+            });
+            rest = after.strip_prefix('.').unwrap_or(after);
+        }
+        if steps.is_empty() { Err("a field's path is empty".into()) } else { Ok(FieldPath(steps)) }
+    }
+
+    /// The value in an object.
+    pub(crate) fn get<'a>(&self, object: &'a Object) -> Option<&'a Value> {
+        self.0.iter().try_fold(object.as_value(), |value, step| match step {
+            Step::Field(name) => value.get(name),
+            Step::Index(index) => value.get(index).or_else(|| value.get(index.to_string())),
+            Step::Item(key, wanted) => item_of(value, key, wanted),
+        })
+    }
+
+    /// The steps of managed fields that lead to it: `f:spec`, `k:{"name":"hello"}`.
+    pub(crate) fn is_owned_in(&self, fields: &Value) -> bool {
+        let found = self.0.iter().try_fold(fields, |fields, step| match step {
+            Step::Field(name) => fields.get(format!("f:{name}")),
+            Step::Index(_) => None,
+            Step::Item(key, wanted) => fields.as_object()?.iter().find_map(|(path, inner)| {
+                let keys: Value = serde_json::from_str(path.strip_prefix("k:")?).ok()?;
+                (keys.get(key) == Some(&Value::String(wanted.clone()))).then_some(inner)
+            }),
+        });
+        found.is_some()
+    }
+
+    /// Whether a path of the trace is this one, or one within it.
+    pub(crate) fn covers(&self, path: &str) -> bool {
+        FieldPath::read(path).is_ok_and(|path| path.0.starts_with(&self.0))
+    }
+}
+
+impl std::fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            let dot = if i > 0 { "." } else { "" };
+            match step {
+                Step::Field(name) => write!(f, "{dot}{name}")?,
+                Step::Index(index) => write!(f, "{dot}{index}")?,
+                Step::Item(key, value) => write!(f, "[{key}={value}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn item(inner: &str) -> Step {
+    let inner = inner.trim_matches(['"', '\'']);
+    match inner.split_once('=') {
+        Some((key, value)) => Step::Item(key.into(), value.into()),
+        None => match inner.parse() {
+            Ok(index) => Step::Index(index),
+            Err(_) => Step::Item("name".into(), inner.into()),
+        },
+    }
+}
+
+/// The item with a key; `[a.b/c]` also reads a field of a map by a name with dots.
+fn item_of<'a>(value: &'a Value, key: &str, wanted: &str) -> Option<&'a Value> {
+    match value {
+        Value::Array(items) => items.iter().find(|item| text(item.get(key)) == wanted),
+        Value::Object(fields) => fields.get(wanted),
+        _ => None,
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_are_named_as_for_kubectl() {
+        let check = |text: &str, kind: &str, name: &str, namespace: Option<&str>| {
+            let words = object_words(text).unwrap();
+            assert_eq!(
+                (words.kind.as_str(), words.name.as_str(), words.namespace.as_deref()),
+                (kind, name, namespace)
+            );
+        };
+        check("deployment/hello", "deployment", "hello", None);
+        check("deploy/hello -n web", "deploy", "hello", Some("web"));
+        check("-n web deploy/hello", "deploy", "hello", Some("web"));
+        for bad in ["", "hello", "a/b/c", "a/", "a/b -n", "a/b c/d"] {
+            assert!(object_words(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_by_name_position_and_key() {
+        let object = Object::from_value(json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a.b/c": "d"}},
+            "spec": {"containers": [{"name": "x", "image": "i:1"}]}, "data": {"1": "one"},
+        }))
+        .unwrap();
+        let check = |path: &str, expected: Option<Value>| {
+            assert_eq!(FieldPath::read(path).unwrap().get(&object).cloned(), expected, "{path}");
+        };
+        check("spec.containers[x].image", Some(json!("i:1")));
+        check("spec.containers[name=x].image", Some(json!("i:1")));
+        check("spec.containers.0.image", Some(json!("i:1")));
+        check(".spec.containers[0].image", Some(json!("i:1")));
+        check("metadata.labels[a.b/c]", Some(json!("d")));
+        check("data.1", Some(json!("one")));
+        check("spec.containers[y].image", None);
+        for bad in ["", "a..b", "a[b", "."] {
+            assert!(FieldPath::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_covers_the_leaves_of_the_trace_below_it() {
+        let path = FieldPath::read("spec.template.spec.containers[app]").unwrap();
+        assert!(path.covers("spec.template.spec.containers[name=app].image"));
+        assert!(!path.covers("spec.template.spec.containers[name=other].image"));
+    }
+}

@@ -1,0 +1,143 @@
+//! A scenario to something that can run: commands read, files brought, names looked up.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::commands::{self, Typed};
+use super::mistake::Mistake;
+use crate::git::{Repository, Tree, disk};
+use crate::sim::script::{Action, RepositorySpec, Scenario, Step};
+use crate::sim::signature;
+use crate::time::Timestamp;
+
+/// A scenario of which everything is read.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) scenario: Scenario,
+    pub(crate) repositories: BTreeMap<String, Hosted>,
+    /// The commands of each step's `run`, in the order of its actions.
+    pub(crate) commands: Vec<Vec<Typed>>,
+}
+
+/// A repository and where it is.
+#[derive(Clone)]
+pub(crate) struct Hosted {
+    pub(crate) url: String,
+    pub(crate) repository: Repository,
+}
+
+impl Script {
+    /// Reads what a scenario names; paths count from `base`.
+    pub(crate) fn read(scenario: &Scenario, base: &Path) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut repositories = BTreeMap::new();
+        for (name, spec) in &scenario.repositories {
+            match hosted(name, spec, base) {
+                Ok(hosted) => {
+                    repositories.insert(name.clone(), hosted);
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        let mut all = Vec::new();
+        for (i, step) in scenario.steps.iter().enumerate() {
+            match step_commands(i, step) {
+                Ok(commands) => all.push(commands),
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    all.push(Vec::new());
+                }
+            }
+        }
+        let script = Script { scenario: scenario.clone(), repositories, commands: all };
+        mistakes.extend(super::verify::mistakes(&script));
+        if mistakes.is_empty() { Ok(script) } else { Err(mistakes) }
+    }
+
+    /// The repository that a step is in: the one it names, or the only one there is.
+    pub(crate) fn repository_of<'a>(&'a self, step: &'a Step) -> &'a str {
+        match self.scenario.repositories.len() {
+            1 if step.repository.is_empty() => {
+                self.scenario.repositories.keys().next().map_or("", |name| name)
+            }
+            _ => &step.repository,
+        }
+    }
+}
+
+/// The commands of a step, each mistake at its line of the step's text.
+fn step_commands(i: usize, step: &Step) -> Result<Vec<Typed>, Mistake> {
+    let mut commands = Vec::new();
+    for action in &step.actions {
+        if let Action::Run(text) = action {
+            commands.extend(commands::parse(text).map_err(|mistake| in_text(mistake, i, text))?);
+        }
+    }
+    Ok(commands)
+}
+
+fn in_text(mut mistake: Mistake, step: usize, text: &str) -> Mistake {
+    mistake.place.path = format!("steps[{step}].run");
+    let line = text.lines().nth(mistake.place.line.saturating_sub(1));
+    mistake.place.text = line.unwrap_or_default().to_owned();
+    mistake
+}
+
+/// The address of a repository that says none.
+pub(crate) fn url_of(name: &str, spec: &RepositorySpec) -> String {
+    match spec.url.as_str() {
+        "" => format!("https://git.example.com/{name}.git"),
+        url => url.to_owned(),
+    }
+}
+
+fn hosted(name: &str, spec: &RepositorySpec, base: &Path) -> Result<Hosted, Mistake> {
+    let repository = match spec.from.as_str() {
+        "" => from_files(name, spec)?,
+        from => from_disk(name, &spec.branch, &base.join(from))?,
+    };
+    Ok(Hosted { url: url_of(name, spec), repository })
+}
+
+fn from_files(name: &str, spec: &RepositorySpec) -> Result<Repository, Mistake> {
+    let tree = Tree::from_files(spec.files.iter().map(|(path, text)| (path, text.as_str())))
+        .map_err(|error| Mistake::at(format!("repositories.{name}.files"), error.to_string()))?;
+    Ok(first_commit(tree, &spec.branch))
+}
+
+/// A repository whose only commit has these files.
+pub(crate) fn first_commit(tree: Tree, branch: &str) -> Repository {
+    let mut repository = Repository::new();
+    if repository.switch_orphan(branch).is_err() {
+        // It is there already: the branch that a new repository is on.
+    }
+    let who = signature("maintainers", Timestamp::START);
+    repository.commit(tree, "First commit", who.clone(), who);
+    repository
+}
+
+fn from_disk(name: &str, branch: &str, path: &Path) -> Result<Repository, Mistake> {
+    let place = format!("repositories.{name}.from");
+    if !path.exists() {
+        return Err(Mistake::at(place, format!("{} is not there", path.display()))
+            .hint("paths count from the folder of the scenario file"));
+    }
+    read_disk(path, branch).map_err(|error| Mistake::at(place, error))
+}
+
+/// A repository, or a folder as one with a single commit.
+pub(crate) fn read_disk(path: &Path, branch: &str) -> Result<Repository, String> {
+    match is_repository(path) {
+        true => disk::import(path).map_err(|error| error.to_string()),
+        false => {
+            let tree = disk::read_folder(path).map_err(|error| error.to_string())?;
+            Ok(first_commit(tree, branch))
+        }
+    }
+}
+
+/// Whether a folder is the top of a Git repository.
+pub(crate) fn is_repository(path: &Path) -> bool {
+    let bare: PathBuf = path.join("HEAD");
+    path.join(".git").exists() || (bare.is_file() && path.join("objects").is_dir())
+}

@@ -1,0 +1,98 @@
+//! The world at the start of a scenario.
+
+use serde_json::{Value, json};
+
+use crate::api::{ApiRequest, Caller, Subresource, WriteOptions};
+use crate::engine::{KUSTOMIZE_API, SOURCE_API};
+use crate::manifest;
+use crate::object::Object;
+use crate::scenario::commands::kubectl;
+use crate::scenario::prepare::Script;
+use crate::sim::script::SyncSpec;
+use crate::sim::{Controllers, Registry, World};
+use crate::time::Duration;
+use crate::trace::Role;
+
+/// Who sets a scenario's cluster up.
+const ADMIN: &str = "admin";
+
+/// The world, set up, at its start.
+pub(super) fn world(script: &Script, seed: Option<u64>) -> World {
+    let scenario = &script.scenario;
+    let controllers = if scenario.cluster.flux { Controllers::All } else { Controllers::Cluster };
+    let mut builder = World::builder()
+        .seed(seed.unwrap_or(scenario.seed))
+        .controllers(controllers)
+        .nodes(scenario.cluster.nodes as usize)
+        .faults(scenario.faults.clone());
+    for hosted in script.repositories.values() {
+        builder = builder.repository(&hosted.url, hosted.repository.clone());
+    }
+    if scenario.registry.is_some() {
+        builder = builder.registry(Registry::default());
+    }
+    let mut world = builder.build();
+    let now = world.now();
+    for image in scenario.registry.iter().flatten() {
+        world.registry_mut().push(image, image, now).expect("image names are verified");
+    }
+    for object in initial_objects(script) {
+        apply(&mut world, object);
+    }
+    world
+}
+
+/// What is in the cluster from the start: the manifests given, then what is kept in sync.
+pub(crate) fn initial_objects(script: &Script) -> Vec<Object> {
+    let given = script.scenario.cluster.apply.iter();
+    let given = given.flat_map(|text| manifest::objects("cluster.apply", text).unwrap_or_default());
+    given
+        .chain(script.scenario.sync.iter().flat_map(|(name, sync)| synced(script, name, sync)))
+        .collect()
+}
+
+/// The GitRepository and the Kustomization of a sync.
+fn synced(script: &Script, name: &str, sync: &SyncSpec) -> [Object; 2] {
+    let hosted = script.repositories.get(&sync.repository);
+    let url = hosted.map_or("", |hosted| &hosted.url);
+    let branch = hosted.and_then(|hosted| hosted.repository.current_branch()).unwrap_or("main");
+    let minute = Duration::from_mins(1);
+    let mut source = Object::new(SOURCE_API, "GitRepository", "flux-system", name);
+    source.set(
+        "spec",
+        json!({
+            "interval": sync.source_interval.unwrap_or(minute).to_string(),
+            "url": url, "ref": {"branch": branch},
+        }),
+    );
+    let mut kustomization = Object::new(KUSTOMIZE_API, "Kustomization", "flux-system", name);
+    let mut spec = json!({
+        "interval": minute.to_string(), "path": "./", "prune": true,
+        "sourceRef": {"kind": "GitRepository", "name": name},
+    });
+    for (field, value) in &sync.spec {
+        spec[field] = Value::clone(value);
+    }
+    kustomization.set("spec", spec);
+    [source, kustomization]
+}
+
+/// Puts an object there as an administrator, its status too.
+pub(super) fn apply(world: &mut World, mut object: Object) {
+    let caller = Caller { agent: "kubectl/v1.37.1".into(), ..kubectl::caller(ADMIN) };
+    if object.namespace().is_empty() && is_namespaced(world, &object) {
+        object.set("metadata.namespace", "default");
+    }
+    let options = || WriteOptions { field_manager: "kubectl".into(), ..WriteOptions::default() };
+    let request = ApiRequest::apply(&object, options());
+    let done = world.request_as(&caller, Role::Person, "", request);
+    if done.is_ok() && object.get("status").is_some() {
+        let request = ApiRequest::apply(&object, options()).to(Subresource::Status);
+        let _ = world.request_as(&caller, Role::Person, "", request);
+    }
+}
+
+fn is_namespaced(world: &World, object: &Object) -> bool {
+    let gvk = object.gvk();
+    world.server().resources().any(|schema| schema.gvk == gvk && schema.namespaced)
+}

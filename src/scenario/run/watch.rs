@@ -1,0 +1,170 @@
+//! Expectations under observation.
+
+use super::Verdict;
+use super::claim::holds;
+use crate::report::clock;
+use crate::scenario::prepare::Script;
+use crate::sim::World;
+use crate::sim::script::{Claim, Count, Expectation, Test, When};
+use crate::time::{Duration, Timestamp};
+
+/// An expectation that is not decided yet.
+pub(super) struct Watch {
+    expectation: Expectation,
+    start: Timestamp,
+    pub(super) verdict: Option<Verdict>,
+}
+
+impl Watch {
+    pub(super) fn all(script: &Script, start: Timestamp) -> Vec<Watch> {
+        let watch = |expectation: &Expectation| Watch {
+            expectation: expectation.clone(),
+            start,
+            verdict: None,
+        };
+        script.scenario.expect.iter().map(watch).collect()
+    }
+
+    /// When it must be decided at the latest; `None`: at the end.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let span = match self.expectation.when {
+            When::End => None,
+            When::At(span) | When::By(span) => Some(span),
+            When::Always(until) | When::Never(until) => until,
+        };
+        span.map(|span| self.start + span)
+    }
+
+    /// Looks after something happened: it may be decided already.
+    pub(super) fn look(&mut self, world: &World, script: &Script) {
+        if world.now() < self.from() {
+            return;
+        }
+        match self.expectation.when {
+            When::By(_) => {
+                if self.found(world, script).is_ok() {
+                    self.pass();
+                }
+            }
+            When::Always(_) => {
+                if let Err(difference) = self.found(world, script) {
+                    self.fail(format!("{difference}\nat {}", self.moment(world)));
+                }
+            }
+            When::Never(_) => {
+                if self.found(world, script).is_ok() {
+                    self.fail(format!("it was so at {}", self.moment(world)));
+                }
+            }
+            When::End | When::At(_) => {}
+        }
+    }
+
+    /// Decides if the time has come.
+    pub(super) fn decide_if_due(&mut self, world: &World, script: &Script) {
+        if self.due().is_some_and(|due| world.now() >= due) {
+            self.decide(world, script);
+        }
+    }
+
+    /// Decides by how things are now.
+    pub(super) fn decide(&mut self, world: &World, script: &Script) {
+        if self.verdict.is_some() {
+            return;
+        }
+        let found = self.found(world, script);
+        match (self.expectation.when, found) {
+            (When::Never(_), Ok(())) => self.fail(format!("it is so at {}", self.moment(world))),
+            (When::Never(_), Err(_)) | (_, Ok(())) => self.pass(),
+            (_, Err(difference)) => self.fail(difference),
+        }
+    }
+
+    fn found(&self, world: &World, script: &Script) -> Result<(), String> {
+        holds(&self.expectation.claim, self.from(), world, script)
+    }
+
+    fn from(&self) -> Timestamp {
+        self.start + self.expectation.from.unwrap_or(Duration::ZERO)
+    }
+
+    fn moment(&self, world: &World) -> String {
+        format!("+{}", clock(world.now().since(self.start)))
+    }
+
+    fn pass(&mut self) {
+        let text = describe(&self.expectation);
+        self.verdict = Some(Verdict { text, holds: true, difference: String::new() });
+    }
+
+    fn fail(&mut self, difference: String) {
+        let text = describe(&self.expectation);
+        self.verdict = Some(Verdict { text, holds: false, difference });
+    }
+}
+
+/// An expectation in words.
+fn describe(expectation: &Expectation) -> String {
+    let claim = claim(&expectation.claim);
+    let from = match expectation.from {
+        Some(from) if !from.is_zero() => format!(" from {}", clock(from)),
+        _ => String::new(),
+    };
+    let until = |until: Option<Duration>| {
+        until.map(|span| format!(" until {}", clock(span))).unwrap_or_default()
+    };
+    match expectation.when {
+        When::End => format!("{claim} at the end"),
+        When::At(time) => format!("{claim} at {}", clock(time)),
+        When::By(time) => format!("{claim} by {}", clock(time)),
+        When::Always(time) => format!("always: {claim}{from}{}", until(time)),
+        When::Never(time) => format!("never: {claim}{from}{}", until(time)),
+    }
+}
+
+fn claim(claim: &Claim) -> String {
+    let about = |of: &str| if of.is_empty() { String::new() } else { format!(" to {of}") };
+    match claim {
+        Claim::Field { of, field, test } => format!("{of}: {field} {}", self::test(test)),
+        Claim::Object { of, exists: true } => format!("{of} exists"),
+        Claim::Object { of, exists: false } => format!("{of} does not exist"),
+        Claim::Converged => "converged".into(),
+        Claim::Writes { count, actor, of } => {
+            let by = if actor.is_empty() { String::new() } else { format!(" by {actor}") };
+            format!("{} writes{by}{}", self::count(*count), about(of))
+        }
+        Claim::Writers { are, of } if are.is_empty() => format!("nobody writes{}", about(of)),
+        Claim::Writers { are, of } => format!("only {} write{}", are.join(", "), about(of)),
+        Claim::Commits { count, repository } => {
+            let place =
+                if repository.is_empty() { String::new() } else { format!(" in {repository}") };
+            format!("{} commits{place}", self::count(*count))
+        }
+        Claim::Pods { count, of, are } => {
+            format!("{} pods of {of} {are}", self::count(*count)).trim_end().to_owned()
+        }
+        Claim::Drift { at_most, of } => {
+            let what = if of.is_empty() { "no drift".into() } else { format!("no drift of {of}") };
+            format!("{what} lasts longer than {at_most}")
+        }
+    }
+}
+
+fn test(test: &Test) -> String {
+    match test {
+        Test::Is(value) => format!("is {value}"),
+        Test::IsNot(value) => format!("is not {value}"),
+        Test::Contains(text) => format!("contains {text:?}"),
+        Test::Exists(true) => "exists".into(),
+        Test::Exists(false) => "does not exist".into(),
+        Test::SetBy(manager) => format!("is set by {manager}"),
+    }
+}
+
+fn count(count: Count) -> String {
+    match count {
+        Count::Exactly(n) => n.to_string(),
+        Count::AtMost(n) => format!("at most {n}"),
+        Count::AtLeast(n) => format!("at least {n}"),
+    }
+}
