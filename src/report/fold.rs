@@ -75,6 +75,7 @@ impl<'a> Folder<'a> {
             }
             What::Finished { .. } => self.finished(position, event),
             What::Request { .. } if !is_telling_request(event) => {}
+            What::Workload { state, .. } if is_told_otherwise(state) => {}
             What::Request { .. } | What::Workload { .. } if is_groupable(event) => {
                 self.join(position, event);
             }
@@ -146,44 +147,54 @@ impl<'a> Folder<'a> {
 
 /// Whether a request is worth a row: a write that was carried out or refused, and no bookkeeping.
 fn is_telling_request(event: &Event) -> bool {
-    let What::Request { verb, object, subresource, dry_run, code, changed, .. } = &event.what
-    else {
-        return true;
-    };
-    if *dry_run || !matches!(verb.as_str(), "create" | "update" | "patch" | "apply" | "delete") {
+    let What::Request { verb, subresource, dry_run: false, code, .. } = &event.what else {
         return false;
+    };
+    let refused =
+        (*code == 0 || *code >= 400) && !matches!(verb.as_str(), "get" | "list" | "watch");
+    let by_hand = matches!(event.role, Role::Person | Role::Pipeline);
+    let told = match event.role {
+        Role::ControlPlane => event.is_stored_write() && is_of_a_loop(event),
+        Role::Person | Role::Pipeline => event.is_stored_write() || refused,
+        _ => (event.is_stored_write() || refused) && !is_bookkeeping(event),
+    };
+    told && (by_hand || !matches!(subresource.as_str(), "status" | "binding"))
+}
+
+/// Whether a write is one that controllers note things down with: events, leases, their own status,
+/// finalizers and bookkeeping annotations of the objects that configure them.
+pub(super) fn is_bookkeeping(event: &Event) -> bool {
+    let What::Request { object, subresource, code, .. } = &event.what else { return false };
+    let of_its_own = object.group.ends_with(".toolkit.fluxcd.io") && *code == 200;
+    matches!(object.kind.as_str(), "Event" | "Lease")
+        || matches!(subresource.as_str(), "status" | "binding")
+        || event.role == Role::Engine && of_its_own && event.revision.is_empty()
+}
+
+/// What the control plane's own loop does that a reader wants to see: workloads made, scaled, removed.
+fn is_of_a_loop(event: &Event) -> bool {
+    const KINDS: [&str; 6] = ["ReplicaSet", "Pod", "Job", "Deployment", "StatefulSet", "DaemonSet"];
+    let What::Request { verb, object, code, changed, .. } = &event.what else { return false };
+    if !KINDS.contains(&object.kind.as_str()) {
+        return object.kind == "Namespace" && verb == "delete";
     }
-    let refused = *code == 0 || *code >= 400;
-    let bookkeeping = matches!(
-        object.kind.as_str(),
-        "Event" | "Lease" | "EndpointSlice" | "Endpoints" | "ControllerRevision" | "ServiceAccount"
-    ) || matches!(subresource.as_str(), "status" | "binding")
-        || object.name == "kube-root-ca.crt";
-    match event.role {
-        Role::Person | Role::Pipeline => subresource != "status",
-        Role::Engine if object.group.ends_with(".toolkit.fluxcd.io") && !refused => {
-            verb != "patch" && verb != "update"
-        }
-        Role::ControlPlane => {
-            !bookkeeping && !refused && is_of_a_loop(verb, object.kind.as_str(), changed)
-        }
-        _ => !bookkeeping && (refused || verb == "delete" || !changed.is_empty()),
+    match verb.as_str() {
+        "delete" => !event.actor.starts_with("kubelet"),
+        _ if *code == 201 => true,
+        _ => changed.iter().any(|change| change.path == "spec.replicas"),
     }
 }
 
-/// What the control plane's own loop does that a reader wants to see: it makes, scales and removes.
-fn is_of_a_loop(verb: &str, kind: &str, changed: &[crate::trace::FieldChange]) -> bool {
-    match verb {
-        "create" | "delete" => true,
-        _ => kind != "Pod" && changed.iter().any(|change| change.path == "spec.replicas"),
-    }
+/// States of pods that the writes of the control plane tell already.
+fn is_told_otherwise(state: &str) -> bool {
+    matches!(state, "" | "Pending" | "Terminating")
 }
 
-/// Pods come in numbers.
+/// Pods come in numbers, and so do nodes.
 fn is_groupable(event: &Event) -> bool {
     match &event.what {
         What::Request { object, .. } => event.role == Role::ControlPlane && object.kind == "Pod",
-        What::Workload { object, .. } => object.kind == "Pod",
+        What::Workload { object, .. } => matches!(object.kind.as_str(), "Pod" | "Node"),
         _ => false,
     }
 }

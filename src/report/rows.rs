@@ -8,7 +8,7 @@ use super::layout::clock;
 use super::paint::{Mark, Options, Span, Tone};
 use super::words::{self, Names};
 use crate::time::{Duration, Timestamp};
-use crate::trace::{Event, Lane, Trace, What};
+use crate::trace::{Event, Lane, Role, Trace, What};
 
 /// One line of a timeline, and what hangs below it. Without an actor it takes the actor's column too.
 pub(super) struct Row {
@@ -101,7 +101,8 @@ impl Writer {
                 self.bare(event, Rail::On(Lane::Workloads, mark_of_state(state)), text)
             }
             What::Request { object, verb, .. } if count > 1 => {
-                let text = words::write(&words::family(object), verb, "", 200, &[]);
+                let code = if verb == "create" { 201 } else { 200 };
+                let text = words::write(&words::family(object), verb, "", code, &[]);
                 self.bare(event, Rail::On(Lane::Workloads, Mark::Event), text)
             }
             _ => self.event(usize::MAX, event),
@@ -188,7 +189,7 @@ impl Writer {
                 message,
                 *failed,
             ),
-            What::Request { .. } => self.request(&event.what),
+            What::Request { .. } => self.request(event.role, &event.what),
             What::Workload { object, state, message } => {
                 workload(&self.names.short(object), state, message)
             }
@@ -200,7 +201,7 @@ impl Writer {
         }
     }
 
-    fn request(&self, what: &What) -> Vec<Span> {
+    fn request(&self, role: Role, what: &What) -> Vec<Span> {
         let What::Request { verb, object, subresource, dry_run, code, error, changed, .. } = what
         else {
             return Vec::new();
@@ -210,7 +211,11 @@ impl Writer {
             && !dry_run
             && !matches!(verb.as_str(), "get" | "list" | "watch")
         {
-            return words::write(&name, verb, subresource, *code, changed);
+            if role != Role::ControlPlane {
+                return words::write(&name, verb, subresource, *code, changed);
+            }
+            let scaled = words::controlled(&name, changed);
+            return scaled.unwrap_or_else(|| words::write(&name, verb, "", *code, &[]));
         }
         let dry = if *dry_run { " (dry run)" } else { "" };
         let answer = match code {
@@ -240,6 +245,7 @@ fn output(what: &What) -> Vec<Span> {
 fn mark_of(what: &What) -> Mark {
     match what {
         What::Answered { exit, .. } if *exit != 0 => Mark::Failed,
+        What::Finished { failed: true, message, .. } if words::is_waiting(message) => Mark::Quiet,
         What::Pipeline { ok: false, .. } | What::Finished { failed: true, .. } => Mark::Failed,
         What::Fetched { error, .. } if !error.is_empty() => Mark::Failed,
         What::Request { code, .. } if *code == 0 || *code >= 400 => Mark::Failed,
@@ -256,7 +262,8 @@ fn mark_of(what: &What) -> Mark {
 
 /// Whether a state is one that a person would be called for.
 fn mark_of_state(state: &str) -> Mark {
-    const WELL: [&str; 12] = [
+    const WELL: [&str; 13] = [
+        "Gone",
         "Pending",
         "ContainerCreating",
         "Running",
@@ -275,8 +282,9 @@ fn mark_of_state(state: &str) -> Mark {
 
 fn workload(name: &str, state: &str, message: &str) -> Vec<Span> {
     let tone = if mark_of_state(state) == Mark::Failed { Tone::Bad } else { Tone::Plain };
-    let mut spans = vec![Span::plain(format!("{name} ")), Span::new(tone, state)];
-    if !message.is_empty() && message != state {
+    let word = if state == "Gone" { "gone" } else { state };
+    let mut spans = vec![Span::plain(format!("{name} ")), Span::new(tone, word)];
+    if !message.is_empty() && message != state && tone == Tone::Bad {
         spans.push(Span::faint(format!(": {message}")));
     }
     spans

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::drift::{Drift, Ending, drifts};
+use super::fold::is_bookkeeping;
 use super::layout::{clock, wrap};
 use super::paint::{Options, Span, Tone};
-use super::words::{chain, short, short_path};
+use super::words::{chain, is_waiting, short, short_path};
 use crate::reconciler::ChangeAction;
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Event, Role, Trace, What};
@@ -37,7 +38,7 @@ pub struct Summary {
 pub struct Writes {
     /// What the actor is.
     pub role: Role,
-    /// How many, less those to status.
+    /// How many, less those to status and other bookkeeping.
     pub count: usize,
     /// How many of them go back to a Git revision.
     pub from_git: usize,
@@ -96,11 +97,11 @@ impl Summary {
                     event.actor.clone(),
                 ));
             }
-            What::Finished { changes, failed, .. } if event.role == Role::Engine => {
+            What::Finished { changes, failed, message, .. } if event.role == Role::Engine => {
                 let wrote = changes.iter().any(|change| {
                     !matches!(change.action, ChangeAction::Unchanged | ChangeAction::Skipped)
                 });
-                self.failed += usize::from(*failed);
+                self.failed += usize::from(*failed && !is_waiting(message));
                 self.cycles += usize::from(!changes.is_empty());
                 self.quiet += usize::from(!changes.is_empty() && !wrote && !failed);
             }
@@ -112,12 +113,7 @@ impl Summary {
     }
 
     fn count_write(&mut self, event: &Event) {
-        let What::Request { verb, subresource, dry_run: false, code, changed, .. } = &event.what
-        else {
-            return;
-        };
-        let stored = (200..300).contains(code) && (verb == "delete" || !changed.is_empty());
-        if !stored || subresource == "status" {
+        if !event.is_stored_write() || is_bookkeeping(event) {
             return;
         }
         let writes = self.writes.entry(event.actor.clone()).or_insert(Writes {
@@ -147,20 +143,16 @@ impl Summary {
     }
 
     fn write_lines(&self) -> Vec<Vec<Span>> {
-        let listed = |control_plane: bool| {
-            let writers = self
-                .writes
-                .iter()
-                .filter(|(_, writes)| (writes.role == Role::ControlPlane) == control_plane);
-            writers.map(|(who, writes)| writes.line(who)).collect::<Vec<_>>().join(", ")
-        };
-        let (theirs, own) = (listed(false), listed(true));
-        let mut lines = Vec::new();
-        lines.extend((!theirs.is_empty()).then(|| vec![Span::plain(theirs)]));
-        lines.extend(
-            (!own.is_empty()).then(|| vec![Span::faint(format!("the cluster's own: {own}"))]),
-        );
-        lines
+        let of_cluster = |writes: &&Writes| writes.role == Role::ControlPlane;
+        let own: usize = self.writes.values().filter(of_cluster).map(|writes| writes.count).sum();
+        let others = self.writes.iter().filter(|(_, writes)| !of_cluster(writes));
+        let listed: Vec<String> = others.map(|(who, writes)| writes.line(who)).collect();
+        let mut line = vec![Span::plain(listed.join(", "))];
+        if own > 0 {
+            let comma = if listed.is_empty() { "" } else { ", " };
+            line.push(Span::faint(format!("{comma}the cluster's own controllers {own}")));
+        }
+        if self.writes.is_empty() { Vec::new() } else { vec![line] }
     }
 
     fn commit_lines(&self) -> Vec<Vec<Span>> {
@@ -179,7 +171,8 @@ impl Summary {
             return Vec::new();
         }
         let wrote = self.cycles.saturating_sub(self.quiet);
-        let mut line = format!("{} cycles: {wrote} wrote, {} in sync", self.cycles, self.quiet);
+        let s = if self.cycles == 1 { "" } else { "s" };
+        let mut line = format!("{} cycle{s}: {wrote} wrote, {} in sync", self.cycles, self.quiet);
         if self.failed > 0 {
             let _ = write!(line, "; {} failed", self.failed);
         }

@@ -90,7 +90,7 @@ pub(super) fn write(
     code: u16,
     changed: &[FieldChange],
 ) -> Vec<Span> {
-    let created = verb == "create" || code == 201;
+    let created = code == 201 && subresource.is_empty();
     let word = match verb {
         "delete" | "deletecollection" => "deleted",
         _ if created => "created",
@@ -108,16 +108,32 @@ pub(super) fn write(
     spans
 }
 
-/// The fields of a new object that tell the most: how many of what.
+/// What the control plane's own controllers do to what they own: `ReplicaSet/a scaled (3 → 5)`.
+pub(super) fn controlled(name: &str, changed: &[FieldChange]) -> Option<Vec<Span>> {
+    let change = changed.iter().find(|change| change.path == "spec.replicas")?;
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref()?);
+    let values = format!("{} → {}", value(before), value(after));
+    Some(vec![
+        Span::plain(format!("{name} scaled (")),
+        Span::new(Tone::Strong, values),
+        Span::plain(")"),
+    ])
+}
+
+/// What tells the most of a new workload: how many of which image.
 fn telling(changed: &[FieldChange]) -> Vec<Span> {
-    let fields = changed
-        .iter()
-        .filter(|c| c.path == "spec.replicas" || is_container_image(&c.path))
-        .filter_map(|c| {
-            let field = if c.path == "spec.replicas" { "replicas " } else { "" };
-            Some(Span::plain(format!("{field}{}", value(c.after.as_ref()?))))
-        });
-    fields.take(3).enumerate().flat_map(|(i, span)| separated(i, vec![span])).collect()
+    let text = |is: &dyn Fn(&str) -> bool| {
+        changed.iter().find(|c| is(&c.path)).and_then(|c| Some(value(c.after.as_ref()?)))
+    };
+    let replicas = text(&|path| path == "spec.replicas");
+    let image = text(&is_container_image);
+    let spans = match (replicas, image) {
+        (Some(replicas), Some(image)) => format!("{replicas} × {image}"),
+        (Some(replicas), None) => format!("replicas {replicas}"),
+        (None, Some(image)) => image,
+        (None, None) => return Vec::new(),
+    };
+    vec![Span::plain(spans)]
 }
 
 fn is_container_image(path: &str) -> bool {
@@ -190,7 +206,14 @@ pub(super) fn value(value: &Value) -> String {
     format!("{head}…{tail}")
 }
 
-/// How a reconciliation ended, in Flux's words: `applied main@3f2a1c9: 1 configured, 4 unchanged`.
+/// Whether a failure is nothing but waiting for something that comes first.
+pub(super) fn is_waiting(message: &str) -> bool {
+    message.starts_with("Source artifact not found")
+        || message.starts_with("dependency '")
+        || message.starts_with("Dependencies do not meet ready condition")
+}
+
+/// How a reconciliation ended, in Flux's words: `applied main@3f2a1c9: 1 configured of 5`.
 pub(super) fn finished(
     name: &str,
     revision: &str,
@@ -199,6 +222,10 @@ pub(super) fn finished(
     failed: bool,
 ) -> Vec<Span> {
     let mut spans = vec![Span::plain(format!("{name} "))];
+    if failed && is_waiting(message) {
+        spans.push(Span::faint(format!("waits: {}", short_ids(message))));
+        return spans;
+    }
     if failed {
         spans.push(Span::new(Tone::Bad, "failed"));
         spans.push(Span::plain(format!(": {}", short_ids(message))));
@@ -271,7 +298,9 @@ pub(super) fn repository_of(url: &str) -> &str {
 /// A pod's name without the part that is its own: `hello-6d4b9c-x2x1z` is one of `hello-6d4b9c-*`.
 pub(super) fn family(object: &ObjectRef) -> String {
     match object.name.rsplit_once('-') {
-        Some((owner, _)) if object.kind == "Pod" => format!("{}/{owner}-*", object.kind),
+        Some((owner, _)) if matches!(object.kind.as_str(), "Pod" | "Node") => {
+            format!("{}/{owner}-*", object.kind)
+        }
         _ => format!("{}/{}", object.kind, object.name),
     }
 }
@@ -326,7 +355,7 @@ mod tests {
                     json!("nginx:1"),
                 ),
             ],
-            "Deployment/hello created (replicas 3, nginx:1)",
+            "Deployment/hello created (3 × nginx:1)",
         );
         check(
             "patch",

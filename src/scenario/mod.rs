@@ -7,6 +7,7 @@ mod mistake;
 mod names;
 mod prepare;
 mod reading;
+mod repository;
 mod run;
 mod verify;
 
@@ -59,6 +60,17 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Mistake>> {
     let script = Script::read(&read.scenario, base).map_err(|mistakes| {
         mistakes.into_iter().map(|mistake| read.places.locate(mistake)).collect::<Vec<_>>()
     })?;
+    Ok(Loaded { script })
+}
+
+/// A folder or Git repository of manifests, as a scenario in which nothing happens but that it is
+/// reconciled.
+///
+/// # Errors
+///
+/// When it cannot be read, or has no such folder.
+pub fn of_repository(path: &Path, folder: Option<&str>) -> Result<Loaded, Vec<Mistake>> {
+    let script = repository::script(path, folder).map_err(|mistake| vec![mistake])?;
     Ok(Loaded { script })
 }
 

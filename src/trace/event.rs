@@ -202,6 +202,23 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Whether it is a write to the Kubernetes API that changed something.
+    pub fn is_stored_write(&self) -> bool {
+        match &self.what {
+            What::Request { verb, dry_run: false, code: 200..300, changed, .. } => {
+                verb == "delete" || is_write(verb) && !changed.is_empty()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a verb of a request is one that writes.
+fn is_write(verb: &str) -> bool {
+    matches!(verb, "create" | "update" | "patch" | "apply" | "delete" | "deletecollection")
+}
+
 /// A command belongs where the tool it starts works.
 fn command_lane(line: &str) -> Lane {
     match line.split_whitespace().next() {

@@ -168,18 +168,12 @@ fn written<'a>(
 ) -> impl Iterator<Item = &'a Event> + use<'a> {
     let object = object(world, of);
     world.trace().events().filter(move |event| event.at >= from).filter(move |event| {
-        let What::Request { verb, object: about, subresource, dry_run, code, changed, .. } =
-            &event.what
-        else {
-            return false;
-        };
-        let stored =
-            !dry_run && (200..300).contains(code) && (verb == "delete" || !changed.is_empty());
+        let What::Request { object: about, subresource, .. } = &event.what else { return false };
         let about_it = match &object {
             Some(object) => about == object,
             None => !is_bookkeeping(&about.kind),
         };
-        stored && about_it && subresource != "status"
+        event.is_stored_write() && about_it && subresource != "status"
     })
 }
 

@@ -107,6 +107,8 @@ struct Runner<'a> {
     verdicts: Vec<Verdict>,
     /// How much of the trace the watches have seen.
     seen: usize,
+    /// When the last step was begun.
+    begun: Timestamp,
 }
 
 impl<'a> Runner<'a> {
@@ -125,22 +127,21 @@ impl<'a> Runner<'a> {
             watches,
             verdicts: Vec::new(),
             seen: 0,
+            begun: start,
         }
     }
 
     /// Lets everything happen up to a time, with commands that wait and expectations looked after.
+    /// What is due at that very time is left to decide: a step may come first.
     fn run_until(&mut self, time: Timestamp) {
-        loop {
-            let next = self.next_deadline().filter(|next| *next <= time).unwrap_or(time);
+        while self.world.now() < time {
+            self.decide_due();
+            let next = self.next_deadline().filter(|next| *next < time).unwrap_or(time);
             while self.world.step_until(next).is_some() {
                 self.look();
             }
             self.world.run_until(next);
             self.look();
-            self.decide_due();
-            if next == time {
-                return;
-            }
         }
     }
 
@@ -160,7 +161,7 @@ impl<'a> Runner<'a> {
         }
         self.seen = self.world.trace().len();
         for watch in &mut self.watches {
-            watch.look(&self.world, self.script);
+            watch.look(&self.world, self.script, self.begun);
         }
         self.tell_decided();
         self.seen = self.world.trace().len();
@@ -195,6 +196,7 @@ impl<'a> Runner<'a> {
     fn finish(mut self) -> Run {
         let end = self.end.unwrap_or_else(|| self.natural_end());
         self.run_until(end);
+        self.decide_due();
         for watch in &mut self.watches {
             watch.decide(&self.world, self.script);
         }

@@ -47,6 +47,8 @@ impl Runner<'_> {
             waiting: None,
         };
         self.sessions.push(session);
+        self.poll_sessions();
+        self.begun = self.world.now();
         self.look();
     }
 

@@ -36,8 +36,10 @@ impl Watch {
     }
 
     /// Looks after something happened: it may be decided already.
-    pub(super) fn look(&mut self, world: &World, script: &Script) {
-        if world.now() < self.from() {
+    ///
+    /// `begun` is when the last step was begun: what counts from a step on counts after it.
+    pub(super) fn look(&mut self, world: &World, script: &Script, begun: Timestamp) {
+        if world.now() < self.from() || world.now() == self.from() && begun < self.from() {
             return;
         }
         match self.expectation.when {
@@ -131,17 +133,17 @@ fn claim(claim: &Claim) -> String {
         Claim::Converged => "converged".into(),
         Claim::Writes { count, actor, of } => {
             let by = if actor.is_empty() { String::new() } else { format!(" by {actor}") };
-            format!("{} writes{by}{}", self::count(*count), about(of))
+            format!("{}{by}{}", numbered(*count, "write"), about(of))
         }
         Claim::Writers { are, of } if are.is_empty() => format!("nobody writes{}", about(of)),
         Claim::Writers { are, of } => format!("only {} write{}", are.join(", "), about(of)),
         Claim::Commits { count, repository } => {
             let place =
                 if repository.is_empty() { String::new() } else { format!(" in {repository}") };
-            format!("{} commits{place}", self::count(*count))
+            format!("{}{place}", numbered(*count, "commit"))
         }
         Claim::Pods { count, of, are } => {
-            format!("{} pods of {of} {are}", self::count(*count)).trim_end().to_owned()
+            format!("{} of {of} {are}", numbered(*count, "pod")).trim_end().to_owned()
         }
         Claim::Drift { at_most, of } => {
             let what = if of.is_empty() { "no drift".into() } else { format!("no drift of {of}") };
@@ -161,10 +163,12 @@ fn test(test: &Test) -> String {
     }
 }
 
-fn count(count: Count) -> String {
+/// `1 write`, `at most 3 writes`.
+fn numbered(count: Count, what: &str) -> String {
+    let s = |n: u64| if n == 1 { "" } else { "s" };
     match count {
-        Count::Exactly(n) => n.to_string(),
-        Count::AtMost(n) => format!("at most {n}"),
-        Count::AtLeast(n) => format!("at least {n}"),
+        Count::Exactly(n) => format!("{n} {what}{}", s(n)),
+        Count::AtMost(n) => format!("at most {n} {what}{}", s(n)),
+        Count::AtLeast(n) => format!("at least {n} {what}{}", s(n)),
     }
 }

@@ -1,11 +1,9 @@
 //! Between a clone and its remote: push, fetch, pull.
 
-use crate::git::{
-    FastForward, GitError, MergeOptions, PlannedUpdate, RebaseOutcome, Rejection, Repository,
-    Worktree,
-};
+use crate::git::forge::{Caller, PushError, Pushed, Refusal};
+use crate::git::{FastForward, GitError, MergeOptions, RebaseOutcome, Rejection, Worktree};
 use crate::scenario::commands::terminal::Output;
-use crate::sim::{PushError, World, signature};
+use crate::sim::{World, signature};
 
 /// Somebody's clone of a repository.
 #[derive(Clone)]
@@ -95,37 +93,33 @@ impl Clone {
         force: bool,
         out: &mut Output,
     ) {
-        let Some(remote) = world.repository(&self.url) else { return self.not_found(out) };
-        let plan = match self.worktree.repository().plan_push(remote, refspecs, force) {
-            Ok(plan) => plan,
-            Err(error) => {
+        world.add_person(who);
+        let caller = Caller::User(who.into());
+        let local = self.worktree.repository().clone();
+        let pushed = world.at_forge(who, |forge, now| {
+            match forge.push(&self.url, &caller, &local, refspecs, force, now) {
+                Ok(mut pushed) => {
+                    let events = std::mem::take(&mut pushed.events);
+                    (Ok(pushed), events)
+                }
+                Err(error) => (Err(error), Vec::new()),
+            }
+        });
+        match pushed {
+            Ok(pushed) if pushed.is_ok() => out.line(pushed),
+            Ok(pushed) => {
+                out.error(&pushed);
+                out.text += hint(&pushed);
+            }
+            Err(PushError::Git(error)) => {
                 let spec = refspecs.first().copied().unwrap_or("HEAD");
                 out.line(format!("error: src refspec {spec} does not match any: {error}"));
-                return out.error(format!("error: failed to push some refs to '{}'", self.url));
+                out.error(format!("error: failed to push some refs to '{}'", self.url));
             }
-        };
-        if plan.is_empty() {
-            return out.line("Everything up-to-date");
-        }
-        let (sent, held): (Vec<&PlannedUpdate>, Vec<&PlannedUpdate>) =
-            plan.iter().partition(|planned| planned.rejection.is_none());
-        out.line(format!("To {}", self.url));
-        let local = self.worktree.repository().clone();
-        let moved: Result<(), PushError> = world.push(who, &self.url, |remote| {
-            sent.iter().try_for_each(|planned| send(remote, &local, planned))
-        });
-        if let Err(error) = moved {
-            return out.error(format!("error: {error}"));
-        }
-        sent.iter().for_each(|planned| out.line(&planned.update));
-        for planned in &held {
-            let name = planned.update.name.splitn(3, '/').nth(2).unwrap_or_default();
-            let why = planned.rejection.expect("these are held back");
-            out.error(format!(" ! [rejected]        {} -> {name} ({why})", planned.source));
-        }
-        if let Some(why) = held.first().and_then(|planned| planned.rejection) {
-            out.error(format!("error: failed to push some refs to '{}'", self.url));
-            out.line(hint(why));
+            Err(error) => {
+                out.error(error);
+                out.exit = 128;
+            }
         }
         if let Some(remote) = world.repository(&self.url) {
             self.worktree.repository_mut().fetch(remote, "origin");
@@ -138,35 +132,17 @@ impl Clone {
     }
 }
 
-fn send(
-    remote: &mut Repository,
-    local: &Repository,
-    planned: &PlannedUpdate,
-) -> Result<(), PushError> {
-    let update = &planned.update;
-    match update.new {
-        Some(id) => {
-            remote.receive(local, [id])?;
-            remote.set_reference(&update.name, id)?;
-        }
-        None => {
-            remote.delete_reference(&update.name);
-        }
-    }
-    Ok(())
-}
-
-fn hint(why: Rejection) -> &'static str {
-    match why {
-        Rejection::FetchFirst => {
-            "hint: Updates were rejected because the remote contains work that you do not\nhint: have locally. Integrate the remote changes (e.g. 'git pull') before pushing again."
-        }
-        Rejection::NonFastForward => {
-            "hint: Updates were rejected because the tip of your current branch is behind\nhint: its remote counterpart. Integrate the remote changes (e.g. 'git pull') before pushing again."
-        }
-        Rejection::AlreadyExists => {
-            "hint: Updates were rejected because the tag already exists in the remote."
-        }
+/// What git advises when the remote has moved on.
+fn hint(pushed: &Pushed) -> &'static str {
+    let rejected = |why: Rejection| {
+        pushed.reports.iter().any(|report| report.refusal == Some(Refusal::Rejected(why)))
+    };
+    if rejected(Rejection::FetchFirst) {
+        "hint: Updates were rejected because the remote contains work that you do not\nhint: have locally. Integrate the remote changes (e.g. 'git pull') before pushing again.\n"
+    } else if rejected(Rejection::NonFastForward) {
+        "hint: Updates were rejected because the tip of your current branch is behind\nhint: its remote counterpart. Integrate the remote changes (e.g. 'git pull') before pushing again.\n"
+    } else {
+        ""
     }
 }
 

@@ -153,9 +153,11 @@ impl Asking<'_> {
             }
         }
         if let Some(path) = &files.kustomize {
-            match built(&self.files, &path.text) {
-                Ok(objects) => all.extend(objects.into_iter().map(|o| (path.text.clone(), o))),
-                Err(message) => self.out.error(format!("error: {message}")),
+            match manifest::build(&self.files, &path.text) {
+                Ok(built) => {
+                    all.extend(built.objects.into_iter().map(|o| (path.text.clone(), o)));
+                }
+                Err(mistake) => self.out.error(format!("error: {mistake}")),
             }
         }
         Some(all)
@@ -215,15 +217,6 @@ fn no_match(object: &Object, gvk: &GroupVersionKind, file: &str) -> String {
         gvk.kind,
         gvk.api_version()
     )
-}
-
-/// What `kubectl apply -k` builds of a folder.
-fn built(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
-    let mut objects = Vec::new();
-    for (file, text) in manifests(tree, path, true) {
-        objects.extend(manifest::objects(&file, &text).map_err(|mistake| mistake.to_string())?);
-    }
-    Ok(objects)
 }
 
 /// The manifests at a path: the file, or those of a folder that end in `.yaml`, `.yml` or `.json`.

@@ -1,0 +1,131 @@
+//! Scenarios, from the file to the verdict.
+
+use std::path::{Path, PathBuf};
+
+use driftlab::report::{Options, timeline};
+use driftlab::scenario::{self, RunOptions, Scenario};
+use driftlab::sim::script::{Claim, When};
+use driftlab::time::Duration;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios")
+}
+
+fn play(name: &str) -> scenario::Run {
+    let loaded = scenario::load(&examples().join(name)).unwrap_or_else(|mistakes| {
+        panic!("{}", mistakes.iter().map(|m| format!("{m}\n")).collect::<String>())
+    });
+    loaded.play(&RunOptions::default())
+}
+
+#[test]
+fn every_example_holds() {
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    for path in names.iter().filter(|path| path.extension().is_some_and(|e| e == "yaml")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let run = play(name);
+        let failed: Vec<_> = run.verdicts.iter().filter(|verdict| !verdict.holds).collect();
+        assert!(failed.is_empty(), "{name}: {failed:#?}");
+    }
+}
+
+#[test]
+fn the_heal_example_is_told_on_a_page() {
+    insta::assert_snapshot!("heal", timeline(play("heal.yaml").trace(), &Options::default()));
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story_to_the_byte() {
+    let story = |seed| {
+        let loaded = scenario::load(&examples().join("heal.yaml")).unwrap();
+        let options = RunOptions { seed: Some(seed), until: None };
+        driftlab::report::json_lines(loaded.play(&options).trace())
+    };
+    assert_eq!(story(7), story(7));
+    assert_ne!(story(7), story(8));
+}
+
+const HELLO: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: hello}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: hello, namespace: hello}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      containers: [{name: hello, image: nginx:1.27}]
+";
+
+fn hello() -> Scenario {
+    Scenario::new("hello").repository("config", [("hello.yaml", HELLO)]).sync("apps", "config", ".")
+}
+
+#[test]
+fn a_scenario_built_in_rust_is_played_like_one_from_a_file() {
+    let run = hello()
+        .at("2m")
+        .as_("alice")
+        .run("kubectl scale deployment/hello -n hello --replicas=5")
+        .expect(
+            Claim::field("deployment/hello -n hello", "spec.replicas", 5),
+            When::At(Duration::from_mins(2)),
+        )
+        .expect(Claim::field("deployment/hello -n hello", "spec.replicas", 3), When::End)
+        .play()
+        .unwrap();
+    assert!(run.holds(), "{:#?}", run.verdicts);
+}
+
+#[test]
+fn a_commit_that_is_pushed_arrives_and_a_revert_goes_back() {
+    let run = hello()
+        .at("1m")
+        .as_("alice")
+        .edit("hello.yaml", "replicas: 3", "replicas: 5")
+        .run("git commit -am 'Run five' && git push")
+        .at("4m")
+        .run("git revert --no-edit HEAD\ngit push")
+        .expect(
+            Claim::field("deployment/hello -n hello", "spec.replicas", 5),
+            When::At(Duration::from_mins(3)),
+        )
+        .expect(Claim::field("deployment/hello -n hello", "spec.replicas", 3), When::End)
+        .expect(
+            Claim::Commits {
+                count: driftlab::sim::script::Count::Exactly(2),
+                repository: String::new(),
+            },
+            When::End,
+        )
+        .expect(Claim::Converged, When::End)
+        .play()
+        .unwrap();
+    assert!(run.holds(), "{:#?}\n{}", run.verdicts, timeline(run.trace(), &Options::default()));
+}
+
+#[test]
+fn what_does_not_hold_is_told_with_the_difference_and_when_it_began() {
+    let run = hello()
+        .at("2m")
+        .as_("alice")
+        .run("flux suspend kustomization apps")
+        .at("3m")
+        .run("kubectl scale deployment/hello -n hello --replicas=5")
+        .expect(Claim::field("deployment/hello -n hello", "spec.replicas", 3), When::End)
+        .play()
+        .unwrap();
+    let failed = &run.verdicts[0];
+    assert!(!failed.holds);
+    assert_eq!(
+        failed.difference,
+        "found 5\n+1s kustomize-controller set spec.replicas nothing → 3\n+3m00s alice set spec.replicas 3 → 5"
+    );
+}
