@@ -1,12 +1,14 @@
 //! The world in motion: actors, faults, choice, time.
 
+use std::collections::BTreeSet;
+
 use driftlab::api::{
-    ApiRequest, ApiResponse, Caller, DeleteOptions, Request, Response, Status, WriteOptions,
+    ApiRequest, ApiResponse, Caller, DeleteOptions, Response, Status, WriteOptions,
 };
 use driftlab::object::{GroupVersionKind, Object, ObjectRef};
 use driftlab::reconciler::{Next, Reconciler, Watch};
 use driftlab::sim::{
-    Choices, Controllers, Fault, FaultAction, FaultPlan, Requests, Trigger, World,
+    Choices, Controllers, Fault, FaultAction, FaultPlan, Order, Requests, Trigger, World,
 };
 use driftlab::time::{Duration, Timestamp};
 use driftlab::trace::What;
@@ -342,9 +344,67 @@ fn copying_a_world_of_ten_thousand_objects_costs_next_to_nothing() {
 }
 
 #[test]
-fn requests_that_are_no_api_requests_are_answered_from_the_registry() {
-    let image = Request::Pull { image: "nginx".into() };
-    assert!(image.as_api().is_none());
+fn worlds_that_differ_in_versions_and_uids_alone_have_one_fingerprint() {
+    let settled = |detour: bool| {
+        let mut world = mirrored(Choices::first());
+        if detour {
+            let other = Object::new("v1", "ConfigMap", "kube-system", "other");
+            let delete =
+                ApiRequest::delete(&config_map(), "kube-system", "other", Default::default());
+            world.request(&alice(), ApiRequest::create(other, WriteOptions::default())).unwrap();
+            world.request(&alice(), delete).unwrap();
+            settle(&mut world);
+            world.run_for(Duration::from_secs(77));
+        }
+        create(&mut world, "a", "1").unwrap();
+        settle(&mut world);
+        world
+    };
+    let (straight, detour) = (settled(false), settled(true));
+    assert_ne!(straight.server().version(), detour.server().version());
+    assert_eq!(straight.fingerprint(), detour.fingerprint());
+    let mut changed = straight.clone();
+    changed
+        .request(&alice(), ApiRequest::update(settings("a", "2"), WriteOptions::default()))
+        .unwrap();
+    assert_ne!(changed.fingerprint(), straight.fingerprint());
+}
+
+/// Every state that can be reached, and those in which nothing is under way any more.
+fn explore(start: World) -> (usize, Vec<World>) {
+    let (mut seen, mut ends) = (BTreeSet::from([start.fingerprint()]), Vec::new());
+    let mut open = vec![start];
+    while let Some(world) = open.pop() {
+        if world.is_quiet() {
+            ends.push(world);
+            continue;
+        }
+        for chosen in world.moves(Order::Any) {
+            let mut next = world.clone();
+            next.make(&chosen, &mut Choices::first());
+            if seen.insert(next.fingerprint()) {
+                open.push(next);
+            }
+        }
+    }
+    (seen.len(), ends)
+}
+
+#[test]
+fn every_order_of_moves_leads_to_the_same_end() {
+    let mut world = mirrored(Choices::first());
+    settle(&mut world);
+    for name in ["a", "b"] {
+        create(&mut world, name, "1").unwrap();
+        world
+            .request(&alice(), ApiRequest::update(settings(name, "2"), WriteOptions::default()))
+            .unwrap();
+    }
+    let (states, ends) = explore(world);
+    assert!((20..2000).contains(&states), "{states} states");
+    for end in ends {
+        assert_eq!((copy_of(&end, "a"), copy_of(&end, "b")), (Some("2".into()), Some("2".into())));
+    }
 }
 
 fn hello(replicas: u64) -> Object {

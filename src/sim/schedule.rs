@@ -93,7 +93,7 @@ impl World {
 }
 
 impl Inner {
-    fn due(&self) -> Option<Timestamp> {
+    pub(super) fn due(&self) -> Option<Timestamp> {
         let actors = self.actors.iter().filter_map(|actor| actor.due());
         actors.chain(self.agenda.due()).min()
     }
@@ -119,7 +119,7 @@ impl Inner {
     }
 
     /// Keys whose time has come are ready, wherever they wait.
-    fn ring(&mut self) {
+    pub(super) fn ring(&mut self) {
         let now = self.now;
         for index in 0..self.actors.len() {
             if self.actors[index].rings(now) {
@@ -140,7 +140,7 @@ impl Inner {
         moves
     }
 
-    fn take_turn(&mut self, index: usize, turn: Turn, choice: &mut dyn Choice) {
+    pub(super) fn take_turn(&mut self, index: usize, turn: Turn, choice: &mut dyn Choice) {
         match turn {
             Turn::Restart => {
                 let now = self.now;

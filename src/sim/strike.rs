@@ -1,5 +1,6 @@
 //! Faults at work: which are in force, and what they do to a request.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::actor::{Actor, Fate, Informer};
@@ -340,6 +341,12 @@ impl Faults {
             _ => false,
         };
         self.longest(drops).is_some()
+    }
+
+    /// What faults there are to come and in force, for a fingerprint.
+    pub(super) fn hash_into(&self, now: Timestamp, hasher: &mut impl Hasher) {
+        (self.plan.len(), &self.seen).hash(hasher);
+        self.active.iter().for_each(|(fault, until)| (fault, until.since(now)).hash(hasher));
     }
 
     fn is_active(&self, index: usize) -> bool {
