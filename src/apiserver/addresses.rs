@@ -3,7 +3,7 @@
 //! A real server picks free ones at random. Here the pick follows from the service's name, so that the
 //! same service gets the same address whatever was made before it.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use rpds::RedBlackTreeSetSync;
 use serde_json::Value;

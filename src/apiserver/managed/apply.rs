@@ -15,6 +15,7 @@ use super::merge::merge;
 use super::remove::remove;
 use super::set::FieldSet;
 use super::shape::same;
+use super::unchanged::is_unchanged;
 use super::update::{Changes, before_first_apply, keep_times};
 use super::versions::Versions;
 use super::{Writer, ignored, stripped};
@@ -39,6 +40,20 @@ pub enum Applied {
 /// `BadRequest` for a patch of another kind or with managed fields, 500 for fields that the schema does
 /// not have, `Conflict` with a cause a field for what others manage, unless the writer forces it.
 pub fn apply(
+    registry: &Registry,
+    kind: &Arc<KindSchema>,
+    live: Option<&Value>,
+    patch: &Value,
+    writer: &Writer,
+) -> Result<Applied, Status> {
+    if live.is_some_and(|live| is_unchanged(kind, live, patch, writer)) {
+        return Ok(Applied::Unchanged);
+    }
+    apply_in_full(registry, kind, live, patch, writer)
+}
+
+/// The apply itself, without a look whether it is needed.
+pub(super) fn apply_in_full(
     registry: &Registry,
     kind: &Arc<KindSchema>,
     live: Option<&Value>,

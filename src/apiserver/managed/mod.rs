@@ -15,6 +15,7 @@ mod remove;
 mod scale;
 mod set;
 mod shape;
+mod unchanged;
 mod update;
 mod versions;
 
@@ -41,26 +42,26 @@ pub struct Writer {
     pub now: Timestamp,
 }
 
-/// The fields that nobody manages: they belong to the server.
-const UNMANAGED: [&[&str]; 12] = [
-    &["f:apiVersion"],
-    &["f:kind"],
-    &["f:metadata"],
-    &["f:metadata", "f:name"],
-    &["f:metadata", "f:namespace"],
-    &["f:metadata", "f:creationTimestamp"],
-    &["f:metadata", "f:selfLink"],
-    &["f:metadata", "f:uid"],
-    &["f:metadata", "f:clusterName"],
-    &["f:metadata", "f:generation"],
-    &["f:metadata", "f:managedFields"],
-    &["f:metadata", "f:resourceVersion"],
+/// The fields of metadata that nobody manages: they belong to the server.
+const UNMANAGED_METADATA: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
 ];
 
 /// A set without the fields that nobody manages.
 fn stripped(set: FieldSet) -> FieldSet {
     let mut unmanaged = FieldSet::default();
-    UNMANAGED.iter().for_each(|path| unmanaged.insert(path));
+    ["f:apiVersion", "f:kind", "f:metadata"].iter().for_each(|field| unmanaged.insert(&[field]));
+    for field in UNMANAGED_METADATA {
+        unmanaged.insert(&["f:metadata", &format!("f:{field}")]);
+    }
     set.difference(&unmanaged)
 }
 

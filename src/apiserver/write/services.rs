@@ -2,7 +2,7 @@
 //!
 //! Source: `pkg/registry/core/service/storage` of Kubernetes; the cluster has IPv4 only.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use serde_json::{Map, Value, json};
 

@@ -54,11 +54,15 @@ pub fn validate(
     if kind.is_custom() {
         openapi::check(kind, subresource, &root, &mut report);
     } else {
-        check_fields(&kind.root, &root, subresource, &mut report);
-        if let (Some(old), "") = (&old, subresource) {
+        let change = old.as_ref().filter(|_| subresource.is_empty());
+        if let Some(old) = change.filter(|_| changes_come_first(kind)) {
             check_change(kind, &root, old, &mut report);
         }
-        if let (None, "") = (&old, subresource) {
+        check_fields(&kind.root, &root, subresource, &mut report);
+        if let Some(old) = change.filter(|_| !changes_come_first(kind)) {
+            check_change(kind, &root, old, &mut report);
+        }
+        if old.is_none() && subresource.is_empty() {
             check_creation(kind, &root, &mut report);
         }
     }
@@ -70,6 +74,11 @@ pub fn validate(
         }
     });
     report.0
+}
+
+/// Whether refusals begin with what may not change; for other kinds they end with it.
+fn changes_come_first(kind: &KindSchema) -> bool {
+    matches!(&*kind.gvk.kind, "DaemonSet" | "ConfigMap" | "Secret" | "Service")
 }
 
 /// The top-level fields that a write through `subresource` sets.

@@ -120,8 +120,8 @@ fn check_text(schema: &Value, text: &str, node: &Node, report: &mut Report) {
 fn has_format(format: &str, text: &str) -> bool {
     match format {
         "date-time" => text.parse::<crate::time::Timestamp>().is_ok(),
-        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "ipv4" => text.parse::<core::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<core::net::Ipv6Addr>().is_ok(),
         "duration" => text.parse::<crate::time::Duration>().is_ok(),
         _ => true,
     }
