@@ -13,7 +13,7 @@ use crate::engine::normalize::normalized;
 use crate::engine::stages::{GroupKind, Stage, stages};
 use crate::engine::substitute::substitute;
 use crate::git::Tree;
-use crate::manifest::{self, base64, yaml};
+use crate::manifest::{base64, yaml};
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::Next;
 use crate::time::Timestamp;
@@ -208,10 +208,13 @@ fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
     for (name, _, blob) in folder.files() {
         if name.ends_with(".yaml") || name.ends_with(".yml") {
             let text = blob.as_text().unwrap_or_default();
-            let read = manifest::objects(&name, text);
-            objects.extend(
-                read.map_err(|mistake| format!("failed to decode Kubernetes YAML from {mistake}"))?,
-            );
+            let mistake = |what: String| format!("failed to decode Kubernetes YAML from {name}: {what}");
+            let nodes = yaml::nodes(&name, text, yaml::Dialect::Kustomize)
+                .map_err(|error| mistake(error.message))?;
+            for node in nodes.iter().filter(|node| !node.is_null()) {
+                let object = Object::from_value(node.value());
+                objects.push(object.map_err(|error| mistake(error.0))?);
+            }
         }
     }
     Ok(objects)
