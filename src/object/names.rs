@@ -46,10 +46,11 @@ impl GroupVersionKind {
     }
 }
 
-/// As Go's `schema.GroupVersionKind` prints: `apps/v1, Kind=Deployment`.
+/// As Go's `schema.GroupVersionKind` prints: `apps/v1, Kind=Deployment`, and of the core group
+/// `/v1, Kind=Pod`.
 impl fmt::Display for GroupVersionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, Kind={}", self.api_version(), self.kind)
+        write!(f, "{}/{}, Kind={}", self.group, self.version, self.kind)
     }
 }
 

@@ -144,7 +144,8 @@ impl<'a> Story<'a> {
 
     fn ask(&mut self, path: &str) -> String {
         self.tokens += 1;
-        let token = format!("story-{}", self.tokens);
+        // A namespace may be that of an earlier story: its tokens were others.
+        let token = format!("{}-{}", self.case["case"], self.tokens);
         let patch =
             json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
         self.call("PATCH", path, Some(&patch), "merge", "flux-story");

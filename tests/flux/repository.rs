@@ -34,11 +34,8 @@ impl StoryRepository {
     }
 
     pub(crate) fn revert_head(&mut self) {
-        let head = self.repository.commit_at("HEAD").expect("there is something to revert");
-        let message =
-            format!("Revert {:?}\n\nThis reverts commit {}.\n", head.subject(), head.id());
-        let tree = self.repository.tree("HEAD~1").unwrap_or_default();
-        self.write(tree, &message);
+        let alice = self.alice();
+        self.repository.revert("HEAD", None, alice).expect("there is a commit to revert");
     }
 
     /// `git rev-parse HEAD`, as a revision.
@@ -53,8 +50,12 @@ impl StoryRepository {
     }
 
     fn write(&mut self, tree: Tree, message: &str) {
-        self.command();
-        let alice = Signature::new("alice", "alice@example.com", Timestamp::from_secs(self.tick));
+        let alice = self.alice();
         self.repository.commit(tree, message, alice.clone(), alice);
+    }
+
+    fn alice(&mut self) -> Signature {
+        self.command();
+        Signature::new("alice", "alice@example.com", Timestamp::from_secs(self.tick))
     }
 }

@@ -51,10 +51,15 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// A new object has no status but the zero of its kind.
+    /// A new object has no status but the zero of its kind, or the default that its definition gives.
     fn clear_status(&self, value: &mut Value) {
         let Some(fields) = value.as_object_mut() else { return };
-        if self.resource.status && fields.remove("status").is_some() && !self.resource.is_custom() {
+        if !self.resource.status || fields.remove("status").is_none() {
+            return;
+        }
+        if self.resource.is_custom() {
+            self.default(value);
+        } else {
             schema::normalize(&self.resource, value).expect("it was in normal form with a status");
         }
     }

@@ -208,7 +208,8 @@ fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
     for (name, _, blob) in folder.files() {
         if name.ends_with(".yaml") || name.ends_with(".yml") {
             let text = blob.as_text().unwrap_or_default();
-            let mistake = |what: String| format!("failed to decode Kubernetes YAML from {name}: {what}");
+            let mistake =
+                |what: String| format!("failed to decode Kubernetes YAML from {name}: {what}");
             let nodes = yaml::nodes(&name, text, yaml::Dialect::Kustomize)
                 .map_err(|error| mistake(error.message))?;
             for node in nodes.iter().filter(|node| !node.is_null()) {
