@@ -1,6 +1,7 @@
 //! Where in an object a transformer works: field specs, and the default ones.
 
 use super::fault::{Fault, Outcome};
+use super::twins::Trail;
 use crate::manifest::yaml::{Content, Dialect, Node, Scalar, Tag};
 use crate::object::GroupVersionKind;
 
@@ -21,6 +22,9 @@ pub(super) struct NameReference {
     pub(super) referrers: Vec<FieldSpec>,
 }
 
+/// What is done to a place, whose path comes with it.
+type Set<'a> = &'a mut dyn FnMut(&mut Node, &Trail) -> Outcome;
+
 /// What a transformer makes where its path ends in nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Make {
@@ -38,13 +42,18 @@ impl FieldSpec {
         make: Make,
         set: &mut dyn FnMut(&mut Node) -> Outcome,
     ) -> Outcome {
+        self.apply_with_place(object, make, &mut |node, _| set(node))
+    }
+
+    /// Applies `set` to every place of `object` that the path leads to, and tells it the place.
+    pub(super) fn apply_with_place(&self, object: &mut Node, make: Make, set: Set<'_>) -> Outcome {
         let (api_version, kind) = (text_at(object, "apiVersion"), text_at(object, "kind"));
         if !is_selected(&GroupVersionKind::new(&api_version, &kind), &self.kind) {
             return Ok(());
         }
         let steps = split_path(&self.path, '/');
         let make = if self.create { make } else { Make::Nothing };
-        walk(object, &steps, make, set)
+        walk(object, &steps, make, &mut Trail::new(), set)
             .map_err(|fault| fault.within(&format!("at {} of {kind}", self.path)))
     }
 }
@@ -90,24 +99,27 @@ pub(super) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Outcome {
     Ok(())
 }
 
-fn walk(
-    node: &mut Node,
-    steps: &[String],
-    make: Make,
-    set: &mut dyn FnMut(&mut Node) -> Outcome,
-) -> Outcome {
-    let Some((step, rest)) = steps.split_first() else { return set(node) };
+fn walk(node: &mut Node, steps: &[String], make: Make, trail: &mut Trail, set: Set<'_>) -> Outcome {
+    let Some((step, rest)) = steps.split_first() else { return set(node, trail) };
     if node.is_null() {
         return Ok(());
     }
     match &mut node.content {
         Content::Sequence(items) => {
-            items.iter_mut().try_for_each(|item| walk(item, steps, make, set))
+            for (at, item) in items.iter_mut().enumerate() {
+                trail.push(at.to_string());
+                walk(item, steps, make, trail, set)?;
+                trail.pop();
+            }
+            Ok(())
         }
-        Content::Mapping(_) => match field(node, step, rest.is_empty(), make)? {
-            Some(field) => walk(field, rest, make, set),
-            None => Ok(()),
-        },
+        Content::Mapping(_) => {
+            let Some(field) = field(node, step, rest.is_empty(), make)? else { return Ok(()) };
+            trail.push(step.trim_end_matches("[]").into());
+            walk(field, rest, make, trail, set)?;
+            trail.pop();
+            Ok(())
+        }
         Content::Scalar(scalar) => {
             let message = format!("{:?} stands where a mapping or a list should", scalar.text);
             Err(Fault::new(message, "check the object against its kind"))

@@ -25,6 +25,7 @@ mod resource;
 mod schema;
 mod target;
 mod transform;
+mod twins;
 mod vars;
 
 pub use overlay::Overlay;

@@ -194,6 +194,7 @@ fn strategic(resource: &mut Resource, patch: Node, renames: Renames) -> Outcome 
         resource.remember();
     }
     let id = resource.id();
+    let before = resource.twins.before(&resource.node);
     let object = std::mem::replace(&mut resource.node, Node::mapping());
     let Some(merged) =
         merge(object, patch).map_err(|fault| fault.within(&format!("patching {id}")))?
@@ -201,6 +202,7 @@ fn strategic(resource: &mut Resource, patch: Node, renames: Renames) -> Outcome 
         return Ok(());
     };
     resource.node = merged;
+    resource.twins.follow(&mut resource.node, before);
     if !renames.kind {
         resource.node.set("kind", Node::string(kind));
     }
@@ -225,6 +227,7 @@ fn json(resource: &mut Resource, operations: &[Value]) -> Outcome {
         })?;
     }
     resource.node = Node::from_value(&object);
+    resource.twins.clear();
     Ok(())
 }
 

@@ -96,10 +96,12 @@ fn copy(resource: &mut Resource, target: &Target, value: &Node) -> Outcome {
     let paths = if target.field_paths.is_empty() { &usual[..] } else { &target.field_paths };
     let make = target.options.create.then(|| empty_like(value));
     for field in paths {
+        let before = resource.twins.before(&resource.node);
         let mut set = |node: &mut Node| set_value(node, value, &target.options);
         let count =
             path::for_each(&mut resource.node, &path::split(field), make.as_ref(), &mut set)
                 .map_err(|fault| fault.within(&format!("{field} of {id}")))?;
+        resource.twins.follow(&mut resource.node, before);
         if count == 0 {
             let remedy = if target.options.create {
                 "correct the path"

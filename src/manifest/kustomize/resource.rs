@@ -7,6 +7,7 @@ use super::fault::{Fault, Outcome};
 use super::fields::text_at;
 use super::file::Behavior;
 use super::schema;
+use super::twins::Twins;
 use crate::manifest::Mistake;
 use crate::manifest::yaml::{self, Dialect, Node};
 use crate::object::GroupVersionKind;
@@ -34,6 +35,7 @@ pub(super) struct Resource {
     pub(super) needs_hash: bool,
     pub(super) is_generated: bool,
     pub(super) behavior: Behavior,
+    pub(super) twins: Twins,
     /// The vars that read a field of it.
     pub(super) vars: Vec<String>,
     /// Where it is written: file and line.
@@ -54,6 +56,7 @@ impl Resource {
             needs_hash: false,
             is_generated: false,
             behavior: Behavior::Create,
+            twins: Twins::default(),
             vars: Vec::new(),
             origin,
         }

@@ -10,6 +10,7 @@ use super::fault::{Fault, Outcome};
 use super::fields::{self, FieldSpec, Make, is_selected, set_entry, set_text, text_at};
 use super::file::{Image, Label, Replicas};
 use super::resource::{Resource, Resources};
+use super::twins::Trail;
 use crate::manifest::yaml::{Content, Node, Scalar, Tag};
 use crate::object::GroupVersionKind;
 
@@ -166,12 +167,26 @@ pub(super) fn entries(
 ) -> Outcome {
     for resource in &mut resources.0 {
         for (key, value) in pairs {
-            let mut set = |node: &mut Node| set_entry(node, key, value);
-            specs
-                .iter()
-                .try_for_each(|spec| spec.apply(&mut resource.node, Make::Mapping, &mut set))?;
+            set_entries(resource, key, value, specs)?;
         }
     }
+    Ok(())
+}
+
+fn set_entries(resource: &mut Resource, key: &str, value: &str, specs: &[FieldSpec]) -> Outcome {
+    let before = resource.twins.before(&resource.node);
+    let mut new_places = Vec::new();
+    let mut set = |node: &mut Node, place: &Trail| {
+        if node.get(key).is_none() {
+            new_places.push([place.as_slice(), &[key.to_owned()]].concat());
+        }
+        set_entry(node, key, value)
+    };
+    for spec in specs {
+        spec.apply_with_place(&mut resource.node, Make::Mapping, &mut set)?;
+    }
+    resource.twins.follow(&mut resource.node, before);
+    resource.twins.add(new_places);
     Ok(())
 }
 
