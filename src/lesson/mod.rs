@@ -7,6 +7,7 @@
 
 mod answers;
 mod grade;
+mod measure;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 pub use answers::{Answer, grade_answers};
 pub use grade::{Goal, Grade, Miss};
+pub use measure::{play, pushes, since_start, writes};
 
 /// A chapter of the course.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,11 @@ pub fn main(lesson: &Lesson, show: fn(&mut dyn std::fmt::Write) -> std::fmt::Res
             ExitCode::from(2)
         }
     }
+}
+
+/// Mistakes as a text, one below the other.
+pub fn listed<T: ToString>(mistakes: &[T]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
 }
 
 impl Lesson {

@@ -50,6 +50,14 @@ pub enum Ending {
 }
 
 impl Drift {
+    /// How long it took until it was healed; `None` when it was not.
+    pub fn healed_after(&self) -> Option<Duration> {
+        match self.ending {
+            Ending::Healed { at, .. } => Some(at.since(self.began)),
+            Ending::Open | Ending::Adopted { .. } => None,
+        }
+    }
+
     /// How long it lasted, or has lasted at `now`.
     pub fn lasted(&self, now: Timestamp) -> Duration {
         match self.ending {
