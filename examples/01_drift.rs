@@ -45,7 +45,8 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "  Nothing failed. Nothing was logged. That is drift.")
 }
 
-const LESSON: Lesson = Lesson {
+/// What `-- check` grades.
+pub const LESSON: Lesson = Lesson {
     name: "01_drift",
     title: "Drift",
     question: "why do they disagree?",

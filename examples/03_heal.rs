@@ -39,7 +39,8 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "  alice's five lasted until the next cycle. Nobody was asked.")
 }
 
-const LESSON: Lesson = Lesson {
+/// What `-- check` grades.
+pub const LESSON: Lesson = Lesson {
     name: "03_heal",
     title: "Heal",
     question: "who undid me?",
@@ -91,7 +92,7 @@ fn too_few(drifted: &[&Drift]) -> Option<Miss> {
 
 fn too_long(run: &Run, drifted: &[&Drift]) -> Option<Miss> {
     let limit = Duration::from_secs(30);
-    let start = run.trace().events().next()?.at;
+    let start = run.trace().start();
     let slow = drifted.iter().find(|d| d.healed_after().is_none_or(|span| span > limit))?;
     Some(Miss {
         wanted: "at most 30s".into(),
@@ -109,7 +110,7 @@ fn too_long(run: &Run, drifted: &[&Drift]) -> Option<Miss> {
 
 fn more_than_one_write(run: &Run, drifted: &[&Drift]) -> Option<Miss> {
     let first = drifted.iter().map(|drift| drift.began).min()?;
-    let start = run.trace().events().next()?.at;
+    let start = run.trace().start();
     let heals = heals(run.trace(), first.since(start));
     (heals.len() != 1).then(|| Miss {
         wanted: "1 write".into(),

@@ -42,7 +42,8 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "  The loop does not know good from bad. It knows Git.")
 }
 
-const LESSON: Lesson = Lesson {
+/// What `-- check` grades.
+pub const LESSON: Lesson = Lesson {
     name: "04_git_decides",
     title: "Git decides",
     question: "how do I keep five?",
@@ -95,7 +96,7 @@ fn healed_at(run: &Run) -> String {
         Ending::Healed { by, at, .. } => Some((by, *at)),
         _ => None,
     });
-    let start = run.trace().events().next().map(|event| event.at).unwrap_or_default();
+    let start = run.trace().start();
     healed.map_or(String::new(), |(by, at)| {
         format!("{} into the run, {by} undid it", at.since(start))
     })

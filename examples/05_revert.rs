@@ -49,7 +49,8 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "\n  What was wrong is undone, and it is still known that it was.")
 }
 
-const LESSON: Lesson = Lesson {
+/// What `-- check` grades.
+pub const LESSON: Lesson = Lesson {
     name: "05_revert",
     title: "Revert",
     question: "how do I undo?",

@@ -18,18 +18,19 @@ pub fn play(content: &str) -> Result<Run, Grade> {
 
 /// How long after the start of a run something happened.
 pub fn since_start(trace: &Trace, event: &Event) -> Duration {
-    event.at.since(trace.events().next().map_or(event.at, |first| first.at))
+    event.at.since(trace.start())
 }
 
 /// The writes to the Kubernetes API that were carried out, status and bookkeeping aside: those that
 /// changed a field that somebody may want, made an object or removed one.
 pub fn writes(trace: &Trace) -> impl Iterator<Item = &Event> {
     trace.events().filter(|event| match &event.what {
-        What::Request { verb, subresource, dry_run, code, changed, .. } => {
+        What::Request { verb, object, subresource, dry_run, code, changed, .. } => {
             let made = *code == 201 || verb == "delete";
             !dry_run
                 && (200..300).contains(code)
                 && subresource != "status"
+                && !matches!(object.kind.as_str(), "Event" | "Lease")
                 && (made || changed.iter().any(|change| is_wanted(&change.path)))
         }
         _ => false,

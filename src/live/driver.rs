@@ -38,7 +38,7 @@ impl Live {
             cluster,
             sources,
             namespace: namespace.into(),
-            trace: Trace::default(),
+            trace: Trace::starting_at(now()),
             known: BTreeMap::new(),
         }
     }

@@ -102,7 +102,8 @@ impl Ledger {
     fn read(&mut self, position: usize, event: &Event) {
         match &event.what {
             What::Request { verb, object, subresource, dry_run: false, code, changed, .. }
-                if (200..300).contains(code) && subresource != "status" =>
+                if (200..300).contains(code)
+                    && !matches!(subresource.as_str(), "status" | "finalize") =>
             {
                 let write = Write { position, event, object };
                 match verb.as_str() {

@@ -35,7 +35,7 @@ use crate::trace::{Event, FieldChange, Lane, Role, Trace, What};
 /// An `object` is `group`, `kind`, `namespace`, `name`, each a text, empty where Kubernetes has none.
 /// Texts that are empty are null where the table says so. Fields are only ever added.
 pub fn json_lines(trace: &Trace) -> String {
-    let start = trace.events().next().map_or(Timestamp::START, |event| event.at);
+    let start = trace.start();
     trace.events().map(|event| json_line(event, start) + "\n").collect()
 }
 

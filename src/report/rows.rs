@@ -61,7 +61,7 @@ impl Writer {
             }
         }
         Writer {
-            start: trace.events().next().map_or(Timestamp::START, |event| event.at),
+            start: trace.start(),
             names: Names::of(trace.events().map(|event| &event.what)),
             drifts,
             began,

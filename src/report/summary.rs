@@ -48,12 +48,10 @@ impl Summary {
     /// Counts a run.
     pub fn of(trace: &Trace) -> Self {
         let mut summary = Summary { drifts: drifts(trace), ..Summary::default() };
-        let mut span: Option<(Timestamp, Timestamp)> = None;
         for event in trace.events() {
-            span = Some((span.map_or(event.at, |(start, _)| start), event.at));
+            summary.lasted = event.at.since(trace.start());
             summary.count(event);
         }
-        summary.lasted = span.map_or(Duration::ZERO, |(start, end)| end.since(start));
         summary
     }
 

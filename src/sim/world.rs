@@ -233,7 +233,7 @@ impl Inner {
             agenda: Agenda::default(),
             faults: Faults::default(),
             latency: Latency::default(),
-            trace: Trace::default(),
+            trace: Trace::starting_at(start),
         }
     }
 

@@ -243,9 +243,21 @@ pub struct FieldChange {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     events: rpds::VectorSync<Event>,
+    start: Option<Timestamp>,
 }
 
 impl Trace {
+    /// An empty trace of a run that begins at a time.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Trace { start: Some(start), ..Trace::default() }
+    }
+
+    /// When the run began: as said, or with the first event.
+    pub fn start(&self) -> Timestamp {
+        let first = || self.events.first().map_or(Timestamp::START, |event| event.at);
+        self.start.unwrap_or_else(first)
+    }
+
     /// Adds an event at the end.
     pub fn push(&mut self, event: Event) {
         self.events.push_back_mut(event);

@@ -36,10 +36,30 @@ pub(super) fn world(script: &Script, seed: Option<u64>) -> World {
     for image in scenario.registry.iter().flatten() {
         world.registry_mut().push(image, image, now).expect("image names are verified");
     }
-    for object in initial_objects(script) {
+    let (sources, others): (Vec<_>, Vec<_>) =
+        initial_objects(script).into_iter().partition(|object| object.kind() == "GitRepository");
+    let there_are_sources = !sources.is_empty();
+    for object in sources {
+        apply(&mut world, object);
+    }
+    if there_are_sources {
+        fetch(&mut world);
+    }
+    for object in others {
         apply(&mut world, object);
     }
     world
+}
+
+/// Lets the sources be fetched before anything refers to them, as `flux create` waits for one before it
+/// makes the next. A remote that does not answer is not waited for.
+fn fetch(world: &mut World) {
+    let patience = world.now() + Duration::from_secs(5);
+    let is_fetched = |world: &World| {
+        let objects = world.server().objects().filter(|object| object.kind() == "GitRepository");
+        objects.into_iter().all(|object| object.get("status.artifact").is_some())
+    };
+    while !is_fetched(world) && world.step_until(patience).is_some() {}
 }
 
 /// What is in the cluster from the start: the manifests given, then what is kept in sync.

@@ -114,7 +114,7 @@ struct Runner<'a> {
 impl<'a> Runner<'a> {
     fn new(script: &'a Script, options: &RunOptions) -> Self {
         let world = begin::world(script, options.seed);
-        let start = world.now();
+        let start = world.trace().start();
         let until = options.until.or(script.scenario.until);
         let watches = Watch::all(script, start);
         Runner {

@@ -1,0 +1,68 @@
+//! Every exercise can fail and can be done: its start fails, its solution passes, and plausible wrong
+//! answers fail with a reason that names the mistake.
+
+use driftlab::lesson::Lesson;
+
+/// The lessons, as their examples define them.
+macro_rules! lessons {
+    ($($name:ident = $path:literal),* $(,)?) => {
+        $(
+            #[path = $path]
+            #[allow(dead_code, missing_docs)]
+            mod $name;
+        )*
+        const LESSONS: &[&Lesson] = &[$(&$name::LESSON),*];
+    };
+}
+
+lessons! {
+    drift = "../examples/01_drift.rs",
+    the_loop = "../examples/02_the_loop.rs",
+    heal = "../examples/03_heal.rs",
+    git_decides = "../examples/04_git_decides.rs",
+    revert = "../examples/05_revert.rs",
+    two_loops = "../examples/06_two_loops.rs",
+}
+
+#[test]
+fn the_start_of_every_exercise_fails() {
+    for lesson in LESSONS {
+        assert!(!(lesson.exercise.grade)(lesson.exercise.start).is_met(), "{}", lesson.name);
+    }
+}
+
+#[test]
+fn the_solution_of_every_exercise_passes() {
+    for lesson in LESSONS {
+        let grade = (lesson.exercise.grade)(lesson.exercise.solution);
+        assert!(grade.is_met(), "{}: {}", lesson.name, grade.reasons());
+    }
+}
+
+#[test]
+fn wrong_answers_fail_and_are_told_their_mistake() {
+    for lesson in LESSONS {
+        assert!(lesson.exercise.wrong.len() >= 2, "{} has too few wrong answers", lesson.name);
+        for (wrong, mistake) in lesson.exercise.wrong {
+            let grade = (lesson.exercise.grade)(wrong);
+            assert!(!grade.is_met(), "{} accepts what is wrong:\n{wrong}", lesson.name);
+            assert!(
+                grade.reasons().contains(mistake),
+                "{} does not say {mistake:?}, but: {}",
+                lesson.name,
+                grade.reasons()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_exercise_breaks_on_what_a_careless_person_writes() {
+    for lesson in LESSONS {
+        for careless in
+            ["", "?", "[", "a: b", "scenario: x\nsteps: 5", "\u{0}", "steps:\n- run: rm -rf /"]
+        {
+            assert!(!(lesson.exercise.grade)(careless).is_met(), "{} {careless:?}", lesson.name);
+        }
+    }
+}
