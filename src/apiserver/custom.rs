@@ -55,6 +55,7 @@ fn definitions(server: &Server) -> impl Iterator<Item = &Object> {
 /// Accepts the definition's names and serves its kinds.
 fn establish(server: &mut Server, now: Timestamp, definition: &Object) {
     let conflict = name_conflict(server, definition);
+    server.settled.clear();
     if conflict.is_none() {
         server
             .resources
@@ -193,6 +194,7 @@ fn release(server: &mut Server, now: Timestamp, definition: &Object) {
 
 /// Serves the kinds of a removed definition no longer.
 fn forget(server: &mut Server, definition: &ObjectRef) {
+    server.settled.clear();
     let served = server.resources.iter().find(|resource| {
         resource.is_custom()
             && format!("{}.{}", resource.plural, resource.gvk.group) == definition.name

@@ -38,6 +38,7 @@ mod scale;
 pub mod schema;
 mod selectable;
 mod server;
+mod settled;
 mod store;
 mod write;
 

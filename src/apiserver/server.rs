@@ -8,6 +8,7 @@ use super::history::{Entry, History};
 use super::read::View;
 use super::resource::{Resource, Resources};
 use super::schema::KindSchema;
+use super::settled::Settled;
 use super::store::{Store, Table, table_key};
 use super::write::Write;
 use super::{bootstrap, custom, refusal};
@@ -24,6 +25,7 @@ pub struct Server {
     pub(super) history: History,
     pub(super) resources: Resources,
     pub(super) addresses: Addresses,
+    pub(super) settled: Settled,
     audit: Audit,
 }
 
@@ -36,6 +38,7 @@ impl Server {
             history: History::default(),
             resources: Resources::builtin(),
             addresses: Addresses::default(),
+            settled: Settled::default(),
             audit: Audit::default(),
         };
         bootstrap::start(&mut server);
@@ -499,5 +502,20 @@ mod tests {
         assert_eq!(counted, [("alice", "get", "ConfigMap", 2)]);
         let kept: Vec<_> = server.audit().map(|e| (e.verb, e.code)).collect();
         assert_eq!(kept, [("get", 404), ("create", 201)]);
+    }
+
+    #[test]
+    fn an_apply_is_answered_alike_before_and_after_its_outcome_is_known() {
+        let mut server = Server::new();
+        let options = WriteOptions { field_manager: "flux".into(), ..WriteOptions::default() };
+        let apply = ApiRequest::apply(&config("a"), options);
+        let made = ask(&mut server, apply.clone()).unwrap().into_object();
+        let answers: Vec<_> =
+            (0..3).map(|_| ask(&mut server, apply.clone()).unwrap().into_object()).collect();
+        assert_eq!(answers, vec![made; 3]);
+        let patch = Patch::Merge(json!({"data": {"k": "drift"}}));
+        let drift = ApiRequest::patch(&configs(), "default", "a", patch, WriteOptions::default());
+        ask(&mut server, drift).unwrap();
+        assert!(ask(&mut server, apply).unwrap_err().is_conflict());
     }
 }

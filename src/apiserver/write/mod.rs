@@ -137,7 +137,12 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Puts the new state of the object at `key` (`None`: its removal) into the log and the store,
+    /// Where the outcomes of applies to the request's object are kept.
+    fn settled_key(&self) -> String {
+        format!("{}/{}", self.resource.table, key(&self.namespace, &self.name))
+    }
+
+    /// Puts the new state of the object at `place` (`None`: its removal) into the log and the store,
     /// unless the request is a dry run. Gives it at its new version.
     fn commit(&mut self, place: &Object, after: Option<Object>) -> Option<Object> {
         if self.dry_run {
@@ -149,6 +154,7 @@ impl<'a> Write<'a> {
         let storage = &self.resource.storage;
         let stored = after.clone().map(|object| in_version(self.server, object, storage));
         let before = self.server.store.get(&self.resource.table, &key).cloned();
+        self.server.settled.forget(&format!("{}/{key}", self.resource.table));
         if self.resource.is("", "Service") {
             self.server.addresses.note(before.as_ref(), stored.as_ref());
         }

@@ -7,6 +7,7 @@ use super::{Answer, Write, metadata_mut};
 use crate::api::{Body, Patch, Status, Subresource, WriteOptions};
 use crate::apiserver::managed::Applied;
 use crate::apiserver::schema::Type;
+use crate::apiserver::settled::Apply;
 use crate::apiserver::{golang, refusal};
 use crate::object::Object;
 
@@ -51,12 +52,24 @@ impl Write<'_> {
             self.namespace = config["metadata"]["namespace"].as_str().unwrap_or_default().into();
         }
         let old = self.stored();
+        let version = self.resource.gvk.api_version();
+        let sub = self.subresource_name();
+        let known = Apply::new(&self.manager, sub, version, options.force, &config);
+        if let Some(old) = &old
+            && self.server.settled.knows(&self.settled_key(), &known)
+        {
+            return Ok((200, Body::Object(old.clone())));
+        }
         let live = old.as_ref().map(Object::as_value);
         let applied = self.manage_apply(live, &config, options.force)?;
         self.expect_place(&mut config)?;
         match (applied, old) {
             (Applied::Unchanged, Some(old)) => {
                 self.expect_given(&old, &config)?;
+                self.warn_of(Some(old.as_value()), old.as_value());
+                if self.warnings.is_empty() {
+                    self.server.settled.note(self.settled_key(), known);
+                }
                 Ok((200, Body::Object(old)))
             }
             (Applied::Object(mut value), Some(old)) => {
