@@ -5,7 +5,7 @@ use std::fmt;
 use super::shrink;
 use crate::sim::{Choice, Choices, Scenario, World};
 use crate::time::Duration;
-use crate::trace::{Role, What};
+use crate::trace::{Event, Role, What};
 
 /// The property that every controller owes: whatever happens, once it stops happening the world
 /// comes to the desired state in time, and then nothing is written any more.
@@ -56,8 +56,8 @@ impl<'a> Convergence<'a> {
         Convergence {
             run: Box::new(run),
             desired: Box::new(desired),
-            settle: Duration::from_mins(30),
-            stillness: Duration::from_mins(30),
+            settle: Duration::from_mins(20),
+            stillness: Duration::from_mins(5),
             tries: 400,
         }
     }
@@ -118,21 +118,33 @@ impl Failure {
     }
 }
 
-/// What was written since an event, by whom, in a few words; `None` when nothing was. What the control
-/// plane tells of its own health (leases, events, nodes) does not count.
+/// What was written since an event, by whom, in a few words; `None` when nothing was.
 fn writes_since(world: &World, position: usize) -> Option<String> {
     let written = world.trace().since(position).filter_map(|event| match &event.what {
-        What::Request { object, changed, verb, .. } if !changed.is_empty() => {
-            let told = matches!(object.kind.as_str(), "Lease" | "Event" | "Node");
+        What::Request { object, changed, verb, .. } if counts(event) => {
             let fields = changed.iter().take(3).map(ToString::to_string).collect::<Vec<_>>();
-            let sentence = format!("{} {verb} {object}: {}", event.actor, fields.join(", "));
-            (!(told && event.role == Role::ControlPlane)).then_some(sentence)
+            Some(format!("{} {verb} {object}: {}", event.actor, fields.join(", ")))
         }
         _ => None,
     });
     let written: Vec<String> = written.collect();
     let first = written.first()?;
     Some(format!("{} writes, the first: {first}", written.len()))
+}
+
+/// Whether an event is a write that a world at rest does not have. What the cluster tells of its own
+/// health, and the engine of its own work (events, the status of its own kinds), goes on.
+fn counts(event: &Event) -> bool {
+    let What::Request { object, subresource, changed, .. } = &event.what else { return false };
+    let of_its_own = match event.role {
+        Role::ControlPlane => matches!(object.kind.as_str(), "Lease" | "Event" | "Node"),
+        Role::Engine => {
+            object.kind == "Event"
+                || subresource == "status" && object.group.ends_with(".toolkit.fluxcd.io")
+        }
+        _ => false,
+    };
+    !changed.is_empty() && !of_its_own
 }
 
 impl fmt::Display for Failure {
