@@ -23,7 +23,11 @@ pub enum Object {
 /// Commits, annotated tags and what only a tag names, by id. The trees and blobs of a commit live in
 /// it, sharing structure with those of other commits.
 #[derive(Clone, Default)]
-pub(super) struct Objects(RedBlackTreeMapSync<ObjectId, Object>);
+pub(super) struct Objects {
+    map: RedBlackTreeMapSync<ObjectId, Object>,
+    /// The encodings that commits and tags were read in, where ours would be others.
+    foreign: RedBlackTreeMapSync<ObjectId, Arc<[u8]>>,
+}
 
 impl Object {
     /// Which kind it is.
@@ -35,17 +39,48 @@ impl Object {
             Object::Tag(_) => ObjectKind::Tag,
         }
     }
+
+    /// Git's encoding, without the header of type and length.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Object::Blob(blob) => blob.as_bytes().to_vec(),
+            Object::Tree(tree) => tree.encode(),
+            Object::Commit(commit) => commit.encode(),
+            Object::Tag(tag) => tag.encode(),
+        }
+    }
 }
 
 impl Objects {
     pub(super) fn insert(&mut self, id: ObjectId, object: Object) {
-        if !self.0.contains_key(&id) {
-            self.0.insert_mut(id, object);
+        if !self.map.contains_key(&id) {
+            self.map.insert_mut(id, object);
+        }
+    }
+
+    /// An object that was read in this encoding, which has this id.
+    pub(super) fn insert_encoded(&mut self, id: ObjectId, object: Object, encoding: &[u8]) {
+        if object.encode() != encoding {
+            self.foreign.insert_mut(id, encoding.into());
+        }
+        self.insert(id, object);
+    }
+
+    /// The encoding that an object came in, if ours is another.
+    pub(super) fn foreign(&self, id: ObjectId) -> Option<&[u8]> {
+        self.foreign.get(&id).map(|encoding| &**encoding)
+    }
+
+    /// The encoding of an object, its own one if it came with another than ours.
+    pub(super) fn encoding(&self, id: ObjectId) -> Option<Vec<u8>> {
+        match self.foreign(id) {
+            Some(foreign) => Some(foreign.to_vec()),
+            None => self.find(id).map(|object| object.encode()),
         }
     }
 
     pub(super) fn get(&self, id: ObjectId) -> Option<&Object> {
-        self.0.get(&id)
+        self.map.get(&id)
     }
 
     pub(super) fn commit(&self, id: ObjectId) -> Option<&Arc<Commit>> {
@@ -56,7 +91,7 @@ impl Objects {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.size()
+        self.map.size()
     }
 
     /// The object with an id, looked for in the trees too, which takes a while.
@@ -68,7 +103,7 @@ impl Objects {
 
     /// The objects whose ids begin so: commits and tags if there are any, else trees and blobs.
     pub(super) fn starting_with(&self, prefix: &str) -> Vec<(ObjectId, Object)> {
-        let hits: Vec<_> = (self.0.range(ObjectId::first_with_prefix(prefix)..))
+        let hits: Vec<_> = (self.map.range(ObjectId::first_with_prefix(prefix)..))
             .take_while(|(id, _)| id.has_prefix(prefix))
             .map(|(id, object)| (*id, object.clone()))
             .collect();
@@ -81,7 +116,7 @@ impl Objects {
     fn find_in_trees(&self, wanted: &dyn Fn(ObjectId) -> bool) -> Vec<(ObjectId, Object)> {
         let mut seen = BTreeSet::new();
         let mut hits = Vec::new();
-        let mut open: Vec<Tree> = self.0.values().filter_map(Object::tree).collect();
+        let mut open: Vec<Tree> = self.map.values().filter_map(Object::tree).collect();
         while let Some(tree) = open.pop() {
             if !seen.insert(tree.id()) {
                 continue;

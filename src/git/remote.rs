@@ -67,7 +67,10 @@ impl Repository {
                 Object::Tag(tag) => open.push(tag.target),
                 Object::Tree(_) | Object::Blob(_) => {}
             }
-            objects.insert(id, object);
+            match from.objects.foreign(id) {
+                Some(encoding) => objects.insert_encoded(id, object, encoding),
+                None => objects.insert(id, object),
+            }
         }
         self.objects = objects;
         Ok(())

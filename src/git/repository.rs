@@ -156,6 +156,12 @@ impl Repository {
         self.objects.find(id)
     }
 
+    /// The encoding of an object, without the header of type and length: to the byte the one that its id
+    /// is of, also where the object came from a tool that wrote it as Git no longer does.
+    pub fn encoding(&self, id: ObjectId) -> Option<Vec<u8>> {
+        self.objects.encoding(id)
+    }
+
     /// How many commits and annotated tags there are, reachable or not.
     pub fn object_count(&self) -> usize {
         self.objects.len()

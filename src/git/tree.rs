@@ -28,6 +28,8 @@ pub struct Tree(Arc<Node>);
 struct Node {
     entries: RedBlackTreeMapSync<Arc<str>, Entry>,
     id: OnceLock<ObjectId>,
+    /// The encoding that this tree was read in, where Git would write another today.
+    foreign: Option<Box<[u8]>>,
 }
 
 /// What stands under one name of a tree.
@@ -57,9 +59,15 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Blob(Arc<(ObjectId, Box<[u8]>)>);
 
+/// The longest path, in bytes: what a file system takes, and what keeps folders from being nested too
+/// deep.
+const LONGEST_PATH: usize = 4096;
+
 /// A path that no tree can hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{0:?} is not a path within a tree: names may not be empty, '.', '..' or '.git'")]
+#[error(
+    "{0:?} is not a path within a tree: names may not be empty, '.', '..' or '.git', and all of them not longer than 4096 bytes"
+)]
 pub struct InvalidPath(pub String);
 
 impl Tree {
@@ -92,12 +100,7 @@ impl Tree {
     ///
     /// When the path is absolute, leads out of the tree, or names `.git`.
     pub fn with(&self, path: &str, entry: Entry) -> Result<Tree, InvalidPath> {
-        let bad = |name: &str| {
-            matches!(name, "" | "." | "..")
-                || name.eq_ignore_ascii_case(".git")
-                || name.contains('\0')
-        };
-        match path.split('/').any(bad) {
+        match path.len() > LONGEST_PATH || !path.split('/').all(is_name) {
             true => Err(InvalidPath(path.into())),
             false if matches!(&entry, Entry::Folder(folder) if folder.is_empty()) => {
                 Ok(self.without(path))
@@ -192,6 +195,9 @@ impl Tree {
 
     /// Git's encoding of this tree, without the header.
     pub fn encode(&self) -> Vec<u8> {
+        if let Some(foreign) = &self.0.foreign {
+            return foreign.to_vec();
+        }
         let mut out = Vec::with_capacity(self.0.entries.size() * 40);
         for (name, entry) in self.entries() {
             out.extend_from_slice(entry.mode().as_bytes());
@@ -213,8 +219,32 @@ impl Tree {
         Arc::ptr_eq(&self.0, &other.0) || self.id() == other.id()
     }
 
+    /// The tree of an encoding that has this id, made of another by removing keys and putting entries.
+    pub(super) fn of_encoding(
+        like: &Tree,
+        removed: &[String],
+        put: Vec<(String, Entry)>,
+        id: ObjectId,
+        encoding: &[u8],
+    ) -> Tree {
+        let mut entries = like.0.entries.clone();
+        for key in removed {
+            entries.remove_mut(key.as_str());
+        }
+        for (key, entry) in put {
+            entries.insert_mut(key.into(), entry);
+        }
+        let mut tree = Tree::of(entries);
+        let foreign = (tree.encode() != encoding).then(|| encoding.into());
+        let id = OnceLock::from(id);
+        if let Some(node) = Arc::get_mut(&mut tree.0) {
+            (node.id, node.foreign) = (id, foreign);
+        }
+        tree
+    }
+
     fn of(entries: RedBlackTreeMapSync<Arc<str>, Entry>) -> Tree {
-        Tree(Arc::new(Node { entries, id: OnceLock::new() }))
+        Tree(Arc::new(Node { entries, id: OnceLock::new(), foreign: None }))
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
@@ -274,6 +304,13 @@ impl Tree {
     }
 }
 
+/// Whether something in a folder can be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && !name.eq_ignore_ascii_case(".git")
+        && !name.contains(['\0', '/'])
+}
+
 /// The first name of a path, with the slash that follows it, and the rest.
 fn split_first(path: &str) -> (&str, &str) {
     match path.find('/') {
@@ -313,6 +350,11 @@ impl Blob {
     pub fn new(content: impl Into<Box<[u8]>>) -> Self {
         let content = content.into();
         Blob(Arc::new((ObjectId::of("blob", &content), content)))
+    }
+
+    /// A blob of a content whose id is known.
+    pub(super) fn with_id(id: ObjectId, content: Vec<u8>) -> Self {
+        Blob(Arc::new((id, content.into())))
     }
 
     /// Git's id of the content.

@@ -74,12 +74,12 @@ impl Walk<'_> {
     fn visit(&mut self, id: ObjectId, open: &mut Vec<ObjectId>) {
         match self.repository.find_object(id) {
             Some(Object::Commit(commit)) => {
-                self.found.push((1, commit.encode()));
+                self.push(1, id);
                 open.extend(&commit.parents);
                 self.tree(&commit.tree);
             }
             Some(Object::Tag(tag)) => {
-                self.found.push((4, tag.encode()));
+                self.push(4, id);
                 open.push(tag.target);
             }
             Some(Object::Tree(tree)) => {
@@ -89,6 +89,10 @@ impl Walk<'_> {
             Some(Object::Blob(blob)) => self.found.push((3, blob.as_bytes().to_vec())),
             None => {}
         }
+    }
+
+    fn push(&mut self, kind: u8, id: ObjectId) {
+        self.found.extend(self.repository.encoding(id).map(|encoding| (kind, encoding)));
     }
 
     fn tree(&mut self, tree: &Tree) {

@@ -5,10 +5,28 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::program::{bare_git, failed, git, not_started, run, text};
 use super::{DiskError, LARGEST_FILE, parse};
-use crate::git::{Blob, Commit, Entry, Mode, ObjectId, ObjectKind, Repository, Tag, Tree};
+use crate::git::{Blob, Commit, Entry, Object, ObjectId, ObjectKind, Repository, Tree};
+
+/// The keys that a tree has and a list has not, and what of the list the tree has not. Both are sorted.
+fn difference(like: &Tree, list: Vec<parse::RawEntry>) -> (Vec<String>, Vec<parse::RawEntry>) {
+    let (mut removed, mut changed) = (Vec::new(), Vec::new());
+    let mut here = like.keys().peekable();
+    for raw in list {
+        while let Some((key, _)) = here.next_if(|(key, _)| *key < raw.key.as_str()) {
+            removed.push(key.to_owned());
+        }
+        let known = here.next_if(|(key, _)| *key == raw.key);
+        if known.is_none_or(|(_, entry)| entry.id() != raw.id || !raw.kind.is_of(entry)) {
+            changed.push(raw);
+        }
+    }
+    removed.extend(here.map(|(key, _)| key.to_owned()));
+    (removed, changed)
+}
 
 /// Folders within folders: more than any real tree has, few enough for the stack.
 const DEEPEST: usize = 500;
@@ -19,7 +37,8 @@ const DEEPEST: usize = 500;
 /// # Errors
 ///
 /// When it is no repository, is damaged, was cloned shallow, or holds what is not supported: a file
-/// larger than [`LARGEST_FILE`], names or messages that are no UTF-8.
+/// larger than [`LARGEST_FILE`], or file names that are no UTF-8. Messages and people's names that are no
+/// UTF-8 keep their bytes, and so their ids; only what is shown of them is approximate.
 pub fn import(path: &Path) -> Result<Repository, DiskError> {
     let top = text(path, git(path, &["rev-parse", "--git-dir"]))?;
     let shallow = text(path, git(path, &["rev-parse", "--is-shallow-repository"]))?;
@@ -60,9 +79,10 @@ pub fn clone(url: &str, scratch: &Path) -> Result<Repository, DiskError> {
 /// What has been read so far, raw: objects come in any order.
 struct Import<'a> {
     path: &'a Path,
-    commits: BTreeMap<ObjectId, parse::RawCommit>,
-    tags: BTreeMap<ObjectId, parse::RawTag>,
-    trees: BTreeMap<ObjectId, Vec<parse::RawEntry>>,
+    /// In the order of `git rev-list`: mostly what came later first.
+    commits: Vec<(ObjectId, Vec<u8>)>,
+    tags: Vec<(ObjectId, Vec<u8>)>,
+    trees: BTreeMap<ObjectId, Vec<u8>>,
     blobs: BTreeMap<ObjectId, Blob>,
     built: BTreeMap<ObjectId, Tree>,
 }
@@ -71,8 +91,8 @@ impl<'a> Import<'a> {
     fn new(path: &'a Path) -> Self {
         Import {
             path,
-            commits: BTreeMap::new(),
-            tags: BTreeMap::new(),
+            commits: Vec::new(),
+            tags: Vec::new(),
             trees: BTreeMap::new(),
             blobs: BTreeMap::new(),
             built: BTreeMap::new(),
@@ -149,10 +169,10 @@ impl<'a> Import<'a> {
             return Err("its content has another id".into());
         }
         match kind {
-            "blob" => drop(self.blobs.insert(id, Blob::from(content))),
-            "tree" => drop(self.trees.insert(id, parse::tree(&content)?)),
-            "commit" => drop(self.commits.insert(id, parse::commit(&content)?)),
-            "tag" => drop(self.tags.insert(id, parse::tag(&content)?)),
+            "blob" => drop(self.blobs.insert(id, Blob::with_id(id, content))),
+            "tree" => drop(self.trees.insert(id, content)),
+            "commit" => self.commits.push((id, content)),
+            "tag" => self.tags.push((id, content)),
             other => return Err(format!("{other:?} is no type of object")),
         }
         Ok(())
@@ -160,37 +180,33 @@ impl<'a> Import<'a> {
 
     fn into_repository(mut self) -> Result<Repository, DiskError> {
         let mut repository = Repository::new();
-        for (id, raw) in std::mem::take(&mut self.commits) {
-            let why = |why: String| DiskError::new(self.path, format!("commit {id}: {why}"));
-            let tree = self.tree(raw.tree, 0).map_err(why)?;
-            let mut commit = Commit::new(tree, raw.parents, raw.author, raw.committer, raw.message);
-            commit.headers = raw.headers;
-            self.check(id, repository.write_commit(commit))?;
+        for (id, content) in std::mem::take(&mut self.commits).into_iter().rev() {
+            let commit = self.commit(&repository, &content);
+            let commit = commit.map_err(|why| self.broken(&format!("commit {id}: {why}")))?;
+            let object = Object::Commit(Arc::new(commit));
+            repository.objects.insert_encoded(id, object, &content);
         }
-        for (id, raw) in std::mem::take(&mut self.tags) {
-            let tag = Tag {
-                target: raw.target,
-                kind: raw.kind,
-                name: raw.name,
-                tagger: raw.tagger,
-                message: raw.message,
-            };
-            self.check(id, repository.write_tag(tag))?;
+        for (id, content) in std::mem::take(&mut self.tags) {
+            let tag =
+                parse::tag(&content).map_err(|why| self.broken(&format!("tag {id}: {why}")))?;
+            repository.objects.insert_encoded(id, Object::Tag(Arc::new(tag)), &content);
         }
         self.set_references(&mut repository)?;
         Ok(repository)
     }
 
-    /// What is written must be what was read, to the bit.
-    fn check(&self, read: ObjectId, written: ObjectId) -> Result<(), DiskError> {
-        if read == written {
-            return Ok(());
-        }
-        let message = format!("object {read} is encoded as no Git since 2005 writes it");
-        Err(DiskError::new(self.path, message).with_remedy("git fsck says more"))
+    fn commit(&mut self, repository: &Repository, content: &[u8]) -> Result<Commit, String> {
+        let raw = parse::commit(content)?;
+        let parent = raw.parents.first().and_then(|parent| repository.find_commit(*parent).ok());
+        let like = parent.map(|parent| parent.tree.clone()).unwrap_or_default();
+        let tree = self.tree(raw.tree, &like, 0)?;
+        let mut commit = Commit::new(tree, raw.parents, raw.author, raw.committer, raw.message);
+        commit.headers = raw.headers;
+        Ok(commit)
     }
 
-    fn tree(&mut self, id: ObjectId, depth: usize) -> Result<Tree, String> {
+    /// A tree, made of one that is probably much like it: what is the same is shared.
+    fn tree(&mut self, id: ObjectId, like: &Tree, depth: usize) -> Result<Tree, String> {
         if let Some(tree) = self.built.get(&id) {
             return Ok(tree.clone());
         }
@@ -198,36 +214,37 @@ impl<'a> Import<'a> {
             return Err(format!("folders are nested more than {DEEPEST} deep"));
         }
         // The empty tree need not be stored.
-        let entries = match self.trees.remove(&id) {
-            Some(entries) => entries,
+        let content = match self.trees.remove(&id) {
+            Some(content) => content,
             None if id == Tree::default().id() => Vec::new(),
             None => return Err(format!("tree {id} is missing")),
         };
-        let mut tree = Tree::default();
-        for (mode, name, entry) in entries {
-            let entry = self.entry(&mode, entry, depth)?;
-            tree = tree.with(&name, entry).map_err(|error| error.to_string())?;
+        let mut entries = parse::tree(&content)?;
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        let (removed, changed) = difference(like, entries);
+        let mut put = Vec::new();
+        for raw in changed {
+            let entry = self.entry(&raw, like, depth)?;
+            put.push((raw.key, entry));
         }
-        if tree.id() != id {
-            return Err(format!("tree {id} holds file modes that Git no longer writes"));
-        }
+        let tree = Tree::of_encoding(like, &removed, put, id, &content);
         self.built.insert(id, tree.clone());
         Ok(tree)
     }
 
-    fn entry(&mut self, mode: &str, id: ObjectId, depth: usize) -> Result<Entry, String> {
-        let file = |mode: Mode| {
+    fn entry(&mut self, raw: &parse::RawEntry, like: &Tree, depth: usize) -> Result<Entry, String> {
+        let id = raw.id;
+        if let Some(mode) = raw.kind.file_mode() {
             let blob = self.blobs.get(&id).cloned();
-            blob.map(|blob| Entry::File(mode, blob)).ok_or_else(|| format!("blob {id} is missing"))
-        };
-        match mode {
-            "100644" => file(Mode::Regular),
-            "100755" => file(Mode::Executable),
-            "120000" => file(Mode::Symlink),
-            "160000" => Ok(Entry::Submodule(id)),
-            "40000" => self.tree(id, depth + 1).map(Entry::Folder),
-            other => Err(format!("file mode {other} is one that Git no longer writes")),
+            return blob
+                .map(|blob| Entry::File(mode, blob))
+                .ok_or_else(|| format!("blob {id} is missing"));
         }
+        if raw.kind == parse::Kind::Submodule {
+            return Ok(Entry::Submodule(id));
+        }
+        let like = like.folder(raw.key.trim_end_matches('/')).unwrap_or_default();
+        self.tree(id, &like, depth + 1).map(Entry::Folder)
     }
 
     fn set_references(&self, repository: &mut Repository) -> Result<(), DiskError> {
