@@ -368,3 +368,129 @@ fn a_cron_job_makes_a_job_when_one_is_due() {
         ("2026-01-01T00:22:00Z", None)
     );
 }
+
+fn stateful_set(name: &str, spec: Value) -> Object {
+    let mut set = Object::new("apps/v1", "StatefulSet", "default", name);
+    set.set(
+        "spec",
+        json!({
+            "serviceName": name, "replicas": 3,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "app", "image": "db:1"}]},
+            },
+        }),
+    );
+    for (field, value) in spec.as_object().unwrap() {
+        set.set_at(&["spec", field], value.clone());
+    }
+    set
+}
+
+/// Names and images of the pods that are there, in order of name.
+fn pods_and_images(rig: &Rig) -> Vec<String> {
+    let pods = rig.all("Pod", "default");
+    pods.iter().map(|p| format!("{} {}", p.name(), p.text("spec.containers.0.image"))).collect()
+}
+
+#[test]
+fn a_stateful_set_comes_up_and_goes_down_in_order() {
+    let mut rig = Rig::new(2);
+    rig.create(stateful_set("db", json!({"volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]})));
+    rig.watch_for(Duration::from_secs(30), |rig| {
+        let pods = rig.all("Pod", "default");
+        let ready = rig.ready_pods("default").len();
+        assert!(pods.len() <= ready + 1, "one at a time");
+    });
+    assert_eq!(pods_and_images(&rig), ["db-0 db:1", "db-1 db:1", "db-2 db:1"]);
+    assert_eq!(rig.all("PersistentVolumeClaim", "default").len(), 3);
+    let status = rig.get("StatefulSet", "default", "db");
+    assert_eq!(
+        (status.int("status.readyReplicas"), status.int("status.currentReplicas")),
+        (Some(3), Some(3))
+    );
+    rig.patch("StatefulSet", "default", "db", json!({"spec": {"replicas": 1}}));
+    rig.watch_for(Duration::from_secs(30), |rig| {
+        let names: Vec<String> =
+            rig.all("Pod", "default").iter().map(|p| p.name().to_owned()).collect();
+        assert!(
+            names == ["db-0", "db-1", "db-2"] || names == ["db-0", "db-1"] || names == ["db-0"],
+            "{names:?}"
+        );
+    });
+    assert_eq!(pods_and_images(&rig), ["db-0 db:1"]);
+    assert_eq!(rig.all("PersistentVolumeClaim", "default").len(), 3, "claims stay");
+}
+
+#[test]
+fn a_stateful_set_is_updated_from_the_highest_ordinal_down_to_the_partition() {
+    let check = |strategy: Value, expected: [&str; 3]| {
+        let mut rig = Rig::new(2);
+        rig.create(stateful_set(
+            "db",
+            json!({"updateStrategy": strategy, "podManagementPolicy": "Parallel"}),
+        ));
+        rig.run_for(Duration::from_secs(20));
+        rig.patch("StatefulSet", "default", "db", image_patch("db:2"));
+        rig.watch_for(Duration::from_mins(1), |rig| assert!(rig.ready_pods("default").len() >= 2));
+        let images: Vec<String> = rig
+            .all("Pod", "default")
+            .iter()
+            .map(|p| p.text("spec.containers.0.image").to_owned())
+            .collect();
+        assert_eq!(images, expected);
+        assert_eq!(rig.all("ControllerRevision", "default").len(), 2);
+    };
+    check(json!({"type": "RollingUpdate"}), ["db:2", "db:2", "db:2"]);
+    check(
+        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}),
+        ["db:1", "db:1", "db:2"],
+    );
+    check(json!({"type": "OnDelete"}), ["db:1", "db:1", "db:1"]);
+}
+
+#[test]
+fn a_daemon_set_has_a_pod_on_every_node_it_may_run_on() {
+    let mut rig = Rig::new(3);
+    let mut set = Object::new("apps/v1", "DaemonSet", "default", "agent");
+    set.set(
+        "spec",
+        json!({
+            "selector": {"matchLabels": {"app": "agent"}},
+            "template": {
+                "metadata": {"labels": {"app": "agent"}},
+                "spec": {"containers": [{"name": "app", "image": "agent:1"}]},
+            },
+        }),
+    );
+    rig.patch(
+        "Node",
+        "",
+        "node-3",
+        json!({"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}}),
+    );
+    rig.create(set);
+    rig.run_for(Duration::from_secs(10));
+    let nodes = |rig: &Rig| -> Vec<String> {
+        let mut nodes: Vec<String> =
+            rig.ready_pods("default").iter().map(|p| p.text("spec.nodeName").to_owned()).collect();
+        nodes.sort();
+        nodes
+    };
+    assert_eq!(nodes(&rig), ["node-1", "node-2"]);
+    rig.patch("Node", "", "node-3", json!({"spec": {"taints": null}}));
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!(nodes(&rig), ["node-1", "node-2", "node-3"]);
+    rig.patch("DaemonSet", "default", "agent", image_patch("agent:2"));
+    rig.watch_for(Duration::from_mins(1), |rig| assert!(rig.ready_pods("default").len() >= 2));
+    assert!(
+        rig.ready_pods("default").iter().all(|p| p.text("spec.containers.0.image") == "agent:2")
+    );
+    let status = rig.get("DaemonSet", "default", "agent");
+    assert_eq!(status.int("status.updatedNumberScheduled"), Some(3));
+    assert_eq!(status.int("status.numberUnavailable"), None);
+    rig.delete("Node", "", "node-3", None);
+    rig.run_for(Duration::from_secs(10));
+    assert_eq!(nodes(&rig), ["node-1", "node-2"]);
+}

@@ -1,8 +1,9 @@
 //! All controllers as one type.
 
 use super::{
-    CronJobs, Deployments, EndpointSlices, Endpoints, GarbageCollector, Jobs, Namespaces,
-    NodeLifecycle, ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
+    CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints, GarbageCollector, Jobs,
+    Namespaces, NodeLifecycle, ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
+    StatefulSets,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -98,6 +99,8 @@ controllers! {
     Endpoints: "Endpoints.",
     Jobs: "Jobs.",
     CronJobs: "CronJobs.",
+    StatefulSets: "StatefulSets.",
+    DaemonSets: "DaemonSets.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

@@ -53,6 +53,13 @@ impl Hasher for Fnv64 {
     }
 }
 
+/// FNV-1, 32 bits: as FNV-1a, but multiplying first.
+pub(super) fn fnv1_32(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .fold(0x811c_9dc5, |hash: u32, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte))
+}
+
 /// A text in the letters that names may have and that make no words, as
 /// `k8s.io/apimachinery/pkg/util/rand.SafeEncodeString` spells it.
 pub(super) fn safe_encode(text: &str) -> String {

@@ -20,6 +20,10 @@ kinds! {
     job = "batch/v1" "Job";
     cron_job = "batch/v1" "CronJob";
     event = "v1" "Event";
+    stateful_set = "apps/v1" "StatefulSet";
+    daemon_set = "apps/v1" "DaemonSet";
+    controller_revision = "apps/v1" "ControllerRevision";
+    claim = "v1" "PersistentVolumeClaim";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";
 }

@@ -5,6 +5,7 @@ mod callers;
 mod claim;
 mod controller;
 mod cron_job;
+mod daemon_set;
 mod deployment;
 mod endpoints;
 mod fnv;
@@ -19,13 +20,16 @@ mod node_lifecycle;
 mod pods;
 mod replica_set;
 mod report;
+mod revisions;
 mod scheduler;
 mod service_account;
+mod stateful_set;
 mod template;
 mod writes;
 
 pub use controller::{Controller, ControllerState};
 pub use cron_job::CronJobs;
+pub use daemon_set::DaemonSets;
 pub use deployment::Deployments;
 pub use endpoints::{EndpointSlices, Endpoints};
 pub use garbage::GarbageCollector;
@@ -36,6 +40,7 @@ pub use node_lifecycle::NodeLifecycle;
 pub use replica_set::ReplicaSets;
 pub use scheduler::Scheduler;
 pub use service_account::{RootCertificates, ServiceAccounts};
+pub use stateful_set::StatefulSets;
 
 /// The controllers of the control plane. Kubelets are not among them: see [`Kubelet`].
 pub fn control_plane() -> Vec<Controller> {
@@ -49,6 +54,8 @@ pub fn control_plane() -> Vec<Controller> {
         Endpoints.into(),
         Jobs.into(),
         CronJobs.into(),
+        StatefulSets.into(),
+        DaemonSets.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),

@@ -94,3 +94,17 @@ pub(super) fn patch_status(object: &Object, patch: Value) -> ApiRequest {
     )
     .to(Subresource::Status)
 }
+
+/// A count, or a percentage of `total` rounded up or down; `None` when neither is given.
+pub(super) fn share(given: Option<&Value>, total: i64, up: bool) -> Option<i64> {
+    let percent: i64 = match given? {
+        Value::String(text) => text.trim_end_matches('%').parse().ok()?,
+        count => return count.as_i64(),
+    };
+    let hundredths = total.saturating_mul(percent);
+    Some(if up {
+        hundredths.saturating_add(99).div_euclid(100)
+    } else {
+        hundredths.div_euclid(100)
+    })
+}

@@ -2,7 +2,7 @@
 
 mod fit;
 
-pub(super) use fit::tolerates;
+pub(super) use fit::{is_selected, tolerates};
 
 use serde_json::{Value, json};
 

@@ -300,10 +300,10 @@ where
                 _ => moves.push(Move::Answer(i)),
             }
         }
-        let mut queue = self.queue.clone();
-        queue.advance(now);
+        let due = self.queue.next_timeout().is_some_and(|at| at <= now);
         let synced = self.informers.iter().all(|(_, cursor)| cursor.is_some());
-        if synced && !queue.ready().is_empty() && self.tasks.len() < self.reconciler.workers() {
+        let waiting = due || !self.queue.ready().is_empty();
+        if synced && waiting && self.tasks.len() < self.reconciler.workers() {
             moves.push(Move::Take);
         }
         moves
@@ -313,6 +313,7 @@ where
         self.queue.advance(now);
         match what {
             Move::Hear(i) => self.hear(i, server),
+            Move::Take if self.queue.ready().is_empty() => {}
             Move::Take => {
                 let key = self.queue.take(0);
                 let next = self.reconciler.start(&key, now);

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::cluster::pods;
 use crate::object::Object;
 
 /// `spec.replicas`, 1 when unset.
@@ -25,8 +26,9 @@ pub(super) fn counted<'a>(sets: impl IntoIterator<Item = &'a Object>, counter: &
 pub(super) fn fenceposts(deployment: &Object) -> (i64, i64) {
     let total = wanted(deployment);
     let rolling = |field: &str| deployment.get("spec.strategy.rollingUpdate")?.get(field);
-    let surge = share(rolling("maxSurge"), total, true);
-    let unavailable = share(rolling("maxUnavailable"), total, false);
+    let quarter = Value::from("25%");
+    let share = |field, up| pods::share(rolling(field).or(Some(&quarter)), total, up).unwrap_or(0);
+    let (surge, unavailable) = (share("maxSurge", true), share("maxUnavailable", false));
     match (surge, unavailable) {
         (0, 0) => (0, 1),
         both => both,
@@ -141,17 +143,6 @@ fn fraction(set: &Object, deployment: &Object) -> i64 {
 
 fn round_div(value: i64, by: i64) -> i64 {
     (2 * value + by).div_euclid(2 * by)
-}
-
-/// A count, or a percentage of `total`; 25 % when unset.
-fn share(value: Option<&Value>, total: i64, up: bool) -> i64 {
-    let percent = match value {
-        Some(Value::String(text)) => text.trim_end_matches('%').parse().unwrap_or(0),
-        Some(count) => return count.as_i64().unwrap_or(0),
-        None => 25,
-    };
-    let hundredths = total.saturating_mul(percent);
-    if up { (hundredths + 99).div_euclid(100) } else { hundredths.div_euclid(100) }
 }
 
 #[cfg(test)]

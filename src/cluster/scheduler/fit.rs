@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::pods;
 use crate::object::{LabelSelector, Object, Quantity};
@@ -61,7 +61,8 @@ fn are_siblings(pod: &Object, other: &Object) -> bool {
 }
 
 fn obstacles_on(node: &Object, pod: &Object, there: &[&Object]) -> Vec<String> {
-    if node.get("spec.unschedulable") == Some(&Value::Bool(true)) {
+    let cordoned = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+    if node.get("spec.unschedulable") == Some(&Value::Bool(true)) && !is_tolerated(pod, &cordoned) {
         return vec!["node(s) were unschedulable".into()];
     }
     if pods::condition(node, "Ready").is_none_or(|ready| ready["status"] != "True") {
