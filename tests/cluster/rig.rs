@@ -22,7 +22,15 @@ pub(crate) struct Rig {
     pub(crate) missing_images: Vec<&'static str>,
     actors: Vec<Box<dyn Actor>>,
     picks: Box<dyn FnMut(usize) -> usize>,
+    latest: Latest,
     pub(crate) steps: usize,
+}
+
+/// The version of the last change to each kind, by group and kind.
+#[derive(Default)]
+struct Latest {
+    upto: ResourceVersion,
+    of: BTreeMap<(String, String), ResourceVersion>,
 }
 
 /// What an actor can do.
@@ -35,7 +43,7 @@ enum Move {
 
 trait Actor {
     fn name(&self) -> String;
-    fn moves(&self, server: &Server, now: Timestamp) -> Vec<Move>;
+    fn moves(&self, latest: &Latest, now: Timestamp) -> Vec<Move>;
     fn make(&mut self, what: Move, server: &mut Server, missing: &[&str], now: Timestamp);
     fn next_wake(&self) -> Option<Timestamp>;
     fn restart(&mut self);
@@ -74,6 +82,7 @@ impl Rig {
             missing_images: Vec::new(),
             actors: Vec::new(),
             picks,
+            latest: Latest::default(),
             steps: 0,
         };
         for controller in cluster::control_plane() {
@@ -121,9 +130,10 @@ impl Rig {
 
     /// Makes one move, or none when nothing can move now.
     fn step(&mut self) -> bool {
+        self.latest.follow(&self.server);
         let moves: Vec<(usize, Move)> = (0..self.actors.len())
             .flat_map(|i| {
-                let moves = self.actors[i].moves(&self.server, self.now);
+                let moves = self.actors[i].moves(&self.latest, self.now);
                 moves.into_iter().map(move |what| (i, what))
             })
             .collect();
@@ -263,6 +273,20 @@ impl Rig {
     }
 }
 
+impl Latest {
+    fn follow(&mut self, server: &Server) {
+        for entry in server.log_since(self.upto).expect("nothing is compacted") {
+            let kind = (entry.object.group.clone(), entry.object.kind.clone());
+            self.of.insert(kind, entry.version);
+        }
+        self.upto = server.version();
+    }
+
+    fn of_kind(&self, kind: &GroupVersionKind) -> ResourceVersion {
+        self.of.get(&(kind.group.clone(), kind.kind.clone())).copied().unwrap_or_default()
+    }
+}
+
 /// The kinds that tests name, at the version they use.
 pub(crate) fn gvk(kind: &str) -> GroupVersionKind {
     let api_version = match kind {
@@ -287,10 +311,10 @@ where
         self.reconciler.name().to_owned()
     }
 
-    fn moves(&self, server: &Server, now: Timestamp) -> Vec<Move> {
+    fn moves(&self, latest: &Latest, now: Timestamp) -> Vec<Move> {
         let mut moves = Vec::new();
-        for (i, (_, cursor)) in self.informers.iter().enumerate() {
-            if cursor.is_none_or(|cursor| cursor < server.version()) {
+        for (i, (watch, cursor)) in self.informers.iter().enumerate() {
+            if cursor.is_none_or(|cursor| cursor < latest.of_kind(&watch.kind)) {
                 moves.push(Move::Hear(i));
             }
         }
