@@ -22,6 +22,8 @@ lessons! {
     git_decides = "../examples/04_git_decides.rs",
     revert = "../examples/05_revert.rs",
     two_loops = "../examples/06_two_loops.rs",
+    pipeline = "../examples/07_pipeline.rs",
+    push_vs_pull = "../examples/08_push_vs_pull.rs",
 }
 
 #[test]
