@@ -138,7 +138,9 @@ fn differ(path: &str, want: &Value, got: &Value, out: &mut String) {
 
 fn table(scores: &Scores) -> String {
     let mut out = format!("{:12} {:>5}", "family", "steps");
-    LEVELS.iter().for_each(|level| drop(write!(out, " {level:>8}")));
+    for level in LEVELS {
+        let _ = write!(out, " {level:>8}");
+    }
     let mut all = [0; 5];
     for (family, score) in scores {
         line(&mut out, family, score);

@@ -1,7 +1,7 @@
 //! The story's Git repository: commits whose ids are the same everywhere, since every git command that the
 //! recorder ran moved its clock by a minute.
 
-use driftlab::git::{Repository, Signature, Tree};
+use driftlab::git::{PickOutcome, Repository, Signature, Tree};
 use driftlab::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -35,7 +35,8 @@ impl StoryRepository {
 
     pub(crate) fn revert_head(&mut self) {
         let alice = self.alice();
-        self.repository.revert("HEAD", None, alice).expect("there is a commit to revert");
+        let reverted = self.repository.revert("HEAD", None, alice);
+        assert!(matches!(reverted, Ok(PickOutcome::Commit(_))), "{reverted:?}");
     }
 
     /// `git rev-parse HEAD`, as a revision.

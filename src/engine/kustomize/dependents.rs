@@ -6,15 +6,15 @@ use super::settings::{dependencies, source_of, substitute_from};
 use crate::engine::conditions::{READY, RECONCILING, is_true};
 use crate::object::{Object, ObjectRef};
 
-/// The Kustomizations that take their files from a source and have not attempted its revision, each after
-/// what it depends on. None when they depend on each other in a circle.
-pub(super) fn of_source(source: &Object, kustomizations: &[Object]) -> Vec<ObjectRef> {
+/// The Kustomizations that take their files from a source and have not attempted its revision (or have,
+/// with `anew`), each after what it depends on. None when they depend on each other in a circle.
+pub(super) fn of_source(source: &Object, kustomizations: &[Object], anew: bool) -> Vec<ObjectRef> {
     let revision = source.text("status.artifact.revision");
     if revision.is_empty() {
         return Vec::new();
     }
     let key = source.reference();
-    let uses = |k: &&Object| source_of(k) == key && !has_attempted(k, revision);
+    let uses = |k: &&Object| source_of(k) == key && (anew || !has_attempted(k, revision));
     sorted(kustomizations.iter().filter(uses).collect())
 }
 
@@ -114,22 +114,22 @@ mod tests {
             kustomization("infra", &[]),
             kustomization("web", &["apps"]),
         ];
-        assert_eq!(names(of_source(&source(), &all)), ["infra", "apps", "web"]);
+        assert_eq!(names(of_source(&source(), &all, false)), ["infra", "apps", "web"]);
     }
 
     #[test]
     fn a_circle_enqueues_nobody() {
         let all = [kustomization("a", &["b"]), kustomization("b", &["a"])];
-        assert_eq!(of_source(&source(), &all), []);
+        assert_eq!(of_source(&source(), &all, false), []);
     }
 
     #[test]
     fn who_has_attempted_the_revision_and_is_ready_or_at_it_is_left_alone() {
         let mut done = kustomization("a", &[]);
         done.set("status", json!({"lastAttemptedRevision": "main@sha1:2", "conditions": [{"type": "Ready", "status": "True"}]}));
-        assert_eq!(of_source(&source(), &[done.clone()]), []);
+        assert_eq!(of_source(&source(), &[done.clone()], false), []);
         done.set("status.conditions.0.status", "False");
-        assert_eq!(names(of_source(&source(), &[done])), ["a"]);
+        assert_eq!(names(of_source(&source(), &[done], false)), ["a"]);
     }
 
     #[test]

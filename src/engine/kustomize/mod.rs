@@ -347,7 +347,9 @@ impl KustomizationController {
             Err(status) => return Next::failed(status.message),
         };
         let enqueue = match changed {
-            Changed::Source(source) => dependents::of_source(source, &listed),
+            Changed::Source(source) => {
+                dependents::of_source(source, &listed, self.policies.trigger_on_digest)
+            }
             Changed::Config(config) => dependents::of_config(config, &listed),
         };
         Next::Done(Outcome { enqueue, ..Outcome::default() })
