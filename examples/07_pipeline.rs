@@ -117,7 +117,10 @@ pub const LESSON: Lesson = Lesson {
         solution: include_str!("../tutorials/07_pipeline/solution.yaml"),
         wrong: &[
             (include_str!("../tutorials/07_pipeline/wrong/no-tests.yaml"), "without tests"),
-            (include_str!("../tutorials/07_pipeline/wrong/still-red.yaml"), "lacks"),
+            (
+                include_str!("../tutorials/07_pipeline/wrong/still-red.yaml"),
+                "A red test ends the run",
+            ),
             (include_str!("../tutorials/07_pipeline/wrong/push.yaml"), "holds a key"),
         ],
         grade,

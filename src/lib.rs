@@ -21,3 +21,24 @@ pub mod sim;
 pub mod source;
 pub mod time;
 pub mod trace;
+
+/// The chapters of the course; their code is run with the tests.
+#[cfg(doctest)]
+mod tutorials {
+    #[doc = include_str!("../tutorials/01_drift/README.md")]
+    struct Chapter1;
+    #[doc = include_str!("../tutorials/02_the_loop/README.md")]
+    struct Chapter2;
+    #[doc = include_str!("../tutorials/03_heal/README.md")]
+    struct Chapter3;
+    #[doc = include_str!("../tutorials/04_git_decides/README.md")]
+    struct Chapter4;
+    #[doc = include_str!("../tutorials/05_revert/README.md")]
+    struct Chapter5;
+    #[doc = include_str!("../tutorials/06_two_loops/README.md")]
+    struct Chapter6;
+    #[doc = include_str!("../tutorials/07_pipeline/README.md")]
+    struct Chapter7;
+    #[doc = include_str!("../tutorials/08_push_vs_pull/README.md")]
+    struct Chapter8;
+}
