@@ -68,6 +68,11 @@ impl History {
         ResourceVersion(self.last.0 + 1)
     }
 
+    /// The write that made a version; `None` when it is compacted or yet to come.
+    pub(super) fn get(&self, version: ResourceVersion) -> Option<&Entry> {
+        self.entries.get(&version.0)
+    }
+
     pub(super) fn push(&mut self, entry: Entry) {
         self.last = entry.version;
         self.entries.insert_mut(entry.version.0, entry);

@@ -124,15 +124,13 @@ impl Requirement {
 }
 
 /// Reads the query form: `app=web,tier!=db,env in (dev,prod),!canary,owner`.
+///
+/// The grammar and the complaints are those of `k8s.io/apimachinery/pkg/labels`, without `gt` and `lt`.
 impl FromStr for LabelSelector {
     type Err = ParseSelectorError;
 
     fn from_str(text: &str) -> Result<Self, ParseSelectorError> {
-        let requirements = split_terms(text)
-            .into_iter()
-            .map(|term| parse_requirement(term.trim()))
-            .collect::<Result<_, _>>()?;
-        Ok(LabelSelector { requirements })
+        Parser { tokens: tokens(text), at: 0 }.selector().map_err(ParseSelectorError)
     }
 }
 
@@ -206,68 +204,127 @@ fn field_text(object: &Object, path: &str) -> String {
     }
 }
 
-/// Splits at commas outside parentheses.
-fn split_terms(text: &str) -> Vec<&str> {
-    let (mut terms, mut depth, mut start) = (Vec::new(), 0usize, 0);
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                terms.push(&text[start..at]);
-                start = at + 1;
+/// The words of a selector: `(`, `)`, `,`, `!`, `=`, `==`, `!=`, `<`, `>` and what is between them.
+fn tokens(text: &str) -> Vec<&str> {
+    const SPECIAL: &str = "()!=<>,";
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let end = match SPECIAL.contains(first) {
+            true => {
+                ["==", "!="].iter().find(|two| rest.starts_with(**two)).map_or(1, |two| two.len())
             }
-            _ => {}
-        }
+            false => {
+                rest.find(|c: char| c.is_whitespace() || SPECIAL.contains(c)).unwrap_or(rest.len())
+            }
+        };
+        let (token, tail) = rest.split_at(end);
+        tokens.push(token);
+        rest = tail.trim_start();
     }
-    terms.push(&text[start..]);
-    if text.trim().is_empty() { Vec::new() } else { terms }
+    tokens
 }
 
-fn parse_requirement(term: &str) -> Result<Requirement, ParseSelectorError> {
-    let unreadable = || {
-        ParseSelectorError(format!(
-            "unable to parse requirement: found '{term}', expected: identifier, '!', 'in', 'notin', '=', '==' or '!='"
-        ))
-    };
-    let key = |text: &str| {
-        let text = text.trim();
-        let readable = !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        readable.then(|| text.to_owned()).ok_or_else(unreadable)
-    };
-    let listed = |text: &str| {
-        let inner = text
-            .trim()
-            .strip_prefix('(')
-            .and_then(|t| t.strip_suffix(')'))
-            .ok_or_else(unreadable)?;
-        Ok(inner.split(',').map(|v| v.trim().to_owned()).collect::<Vec<_>>())
-    };
-    if let Some(rest) = term.strip_prefix('!') {
-        return Ok(Requirement::Absent(key(rest)?));
+struct Parser<'a> {
+    tokens: Vec<&'a str>,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// The next word; empty at the end.
+    fn peek(&self) -> &'a str {
+        self.tokens.get(self.at).copied().unwrap_or("")
     }
-    if let Some((left, right)) = term.split_once("!=") {
-        return Ok(Requirement::NotIn(key(left)?, vec![right.trim().into()]));
+
+    fn take(&mut self) -> &'a str {
+        let token = self.peek();
+        self.at += 1;
+        token
     }
-    if let Some((left, right)) = term.split_once("==").or_else(|| term.split_once('=')) {
-        return Ok(Requirement::In(key(left)?, vec![right.trim().into()]));
+
+    fn selector(&mut self) -> Result<LabelSelector, String> {
+        let mut requirements = Vec::new();
+        while !self.peek().is_empty() {
+            if !starts_requirement(self.peek()) {
+                return Err(expected(self.peek(), "!, identifier, or 'end of string'"));
+            }
+            let requirement = self.requirement();
+            requirements
+                .push(requirement.map_err(|why| format!("unable to parse requirement: {why}"))?);
+            match self.take() {
+                "" => break,
+                "," if starts_requirement(self.peek()) => {}
+                "," => return Err(expected(self.peek(), "identifier after ','")),
+                other => return Err(expected(other, "',' or 'end of string'")),
+            }
+        }
+        Ok(LabelSelector { requirements })
     }
-    if let Some((left, right)) = term.split_once(" notin ").or_else(|| {
-        term.split_once(" notin(")
-            .map(|_| term.split_at(term.find("(").unwrap_or(0)))
-            .map(|(l, r)| (l.trim_end_matches("notin"), r))
-    }) {
-        return Ok(Requirement::NotIn(key(left)?, listed(right)?));
+
+    fn requirement(&mut self) -> Result<Requirement, String> {
+        let absent = self.peek() == "!";
+        self.at += usize::from(absent);
+        let key = self.identifier()?.to_owned();
+        match self.peek() {
+            "" | "," if absent => return Ok(Requirement::Absent(key)),
+            "" | "," => return Ok(Requirement::Exists(key)),
+            _ => {}
+        }
+        match self.take() {
+            "=" | "==" => Ok(Requirement::In(key, vec![self.value()?])),
+            "!=" => Ok(Requirement::NotIn(key, vec![self.value()?])),
+            "in" => Ok(Requirement::In(key, self.values()?)),
+            "notin" => Ok(Requirement::NotIn(key, self.values()?)),
+            other => Err(expected(other, "in, notin, =, ==, !=, gt, lt")),
+        }
     }
-    if let Some((left, right)) = term.split_once(" in ").or_else(|| {
-        term.split_once(" in(")
-            .map(|_| term.split_at(term.find("(").unwrap_or(0)))
-            .map(|(l, r)| (l.trim_end_matches("in"), r))
-    }) {
-        return Ok(Requirement::In(key(left)?, listed(right)?));
+
+    fn identifier(&mut self) -> Result<&'a str, String> {
+        let token = self.take();
+        if is_identifier(token) { Ok(token) } else { Err(expected(token, "identifier")) }
     }
-    Ok(Requirement::Exists(key(term)?))
+
+    fn value(&mut self) -> Result<String, String> {
+        match self.peek() {
+            "" | "," => Ok(String::new()),
+            _ => self.identifier().map(str::to_owned),
+        }
+    }
+
+    fn values(&mut self) -> Result<Vec<String>, String> {
+        match self.take() {
+            "(" => {}
+            other => return Err(expected(other, "'('")),
+        }
+        let mut values = Vec::new();
+        loop {
+            match self.take() {
+                ")" => return Ok(values),
+                "," if values.is_empty() => values.extend(["".into(), "".into()]),
+                "," => values.push(String::new()),
+                token if is_identifier(token) => {
+                    values.pop_if(|last| last.is_empty());
+                    values.push(token.to_owned());
+                    if !matches!(self.peek(), "," | ")") {
+                        return Err(expected(self.peek(), "',' or ')'"));
+                    }
+                }
+                other => return Err(expected(other, "',', ')' or identifier")),
+            }
+        }
+    }
+}
+
+fn is_identifier(token: &str) -> bool {
+    token.chars().next().is_some_and(|c| !"()!=<>,".contains(c))
+}
+
+fn starts_requirement(token: &str) -> bool {
+    token == "!" || is_identifier(token)
+}
+
+fn expected(found: &str, what: &str) -> String {
+    format!("found '{found}', expected: {what}")
 }
 
 #[cfg(test)]
@@ -297,9 +354,23 @@ mod tests {
         check("app", true);
         check("!app", false);
         check("!tier,app", true);
-        for bad in ["app in dev", "=x", "a b", ","] {
-            assert!(bad.parse::<LabelSelector>().is_err(), "{bad}");
-        }
+        check("app in (web,)", true);
+        check("none in ()", false);
+        check("in in (web)", false);
+        let check = |bad: &str, why: &str| {
+            assert_eq!(bad.parse::<LabelSelector>().unwrap_err().0, why, "{bad}")
+        };
+        check("app in dev", "unable to parse requirement: found 'dev', expected: '('");
+        check("=x", "found '=', expected: !, identifier, or 'end of string'");
+        check(
+            "a b c",
+            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+        );
+        check(",", "found ',', expected: !, identifier, or 'end of string'");
+        check("a,", "found '', expected: identifier after ','");
+        check("a=b c", "found 'c', expected: ',' or 'end of string'");
+        check("a in (b c)", "unable to parse requirement: found 'c', expected: ',' or ')'");
+        check("!", "unable to parse requirement: found '', expected: identifier");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod admission;
 mod create;
 mod delete;
+mod identity;
 mod patch;
 mod scaling;
 mod semantics;

@@ -64,6 +64,9 @@ impl Write<'_> {
         let applied = self.manage_apply(live, &config, options.force)?;
         self.expect_place(&mut config)?;
         match (applied, old) {
+            (Applied::Unchanged, Some(old)) if self.is_stored_short(&old) => {
+                self.replace(&old, old.as_value().clone(), Managed::Applied)
+            }
             (Applied::Unchanged, Some(old)) => {
                 self.expect_given(&old, &config)?;
                 self.warn_of(Some(old.as_value()), old.as_value());

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Write;
+use super::identity::{changed_identity, repeated};
 use crate::api::{Cause, FieldValidation, Patch, Status};
 use crate::apiserver::managed::{self, Applied, Writer};
 use crate::apiserver::schema::Registry;
@@ -48,7 +49,10 @@ impl Write<'_> {
     pub(super) fn broken_rules(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let mut causes = schema::validate(&self.resource, self.subresource_name(), new, old);
         causes.extend(self.malformed_definition(new));
-        causes
+        if let Some(old) = old {
+            causes.splice(0..0, changed_identity(old, new));
+        }
+        repeated(&self.resource, old.is_some(), causes)
     }
 
     /// A custom resource definition must give kinds.

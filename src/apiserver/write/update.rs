@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::identity::{is_finished, keep_metadata};
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
-use crate::api::{Body, Status, Subresource, WriteOptions};
+use crate::api::{Body, ResourceVersion, Status, Subresource, WriteOptions};
 use crate::apiserver::{managed, refusal};
 use crate::object::Object;
 
@@ -65,7 +66,7 @@ impl Write<'_> {
         if !matches!(managed, Managed::Scaled) {
             managed::keep_times(before, &mut value);
         }
-        if value == *before {
+        if value == *before && !self.is_stored_short(&old) {
             return Ok((200, Body::Object(old.clone())));
         }
         let new = object(value);
@@ -75,6 +76,21 @@ impl Write<'_> {
         }
         let stored = self.commit(&old, Some(new)).expect("an update leaves an object");
         Ok((200, Body::Object(stored)))
+    }
+
+    /// Whether the object was stored without something that a real server fills in whenever it reads
+    /// it: the first update of such an object is a change, whatever it says.
+    pub(super) fn is_stored_short(&self, old: &Object) -> bool {
+        let short = match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
+            ("", "PersistentVolumeClaim") => true,
+            ("batch", "Job") => {
+                old.label("controller-uid").is_some()
+                    && old.get("metadata.labels") == old.get("spec.template.metadata.labels")
+            }
+            _ => false,
+        };
+        let version = old.resource_version().parse().map(ResourceVersion).unwrap_or_default();
+        short && self.server.history.get(version).is_some_and(|entry| entry.before.is_none())
     }
 
     /// Optimistic concurrency: some kinds are not updated without a version.
@@ -100,6 +116,8 @@ impl Write<'_> {
         }
         match given("uid") {
             uid if uid.is_empty() || uid == old.uid() => Ok(()),
+            // Of a patch it is a field like others.
+            _ if self.verb == "patch" => Ok(()),
             uid => Err(refusal::conflict(
                 &self.resource,
                 &self.name,
@@ -173,33 +191,4 @@ impl Write<'_> {
             Some(_) => Err(refusal::unknown_resource()),
         }
     }
-}
-
-/// What an update cannot change: identity, and the marks of deletion.
-fn keep_metadata(old: &Value, new: &mut Value) {
-    let metadata = metadata_mut(new);
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "resourceVersion",
-        "selfLink",
-    ] {
-        match old["metadata"].get(field) {
-            Some(value) => metadata.insert(field.into(), value.clone()),
-            None => metadata.remove(field),
-        };
-    }
-    if metadata.get("finalizers").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        metadata.remove("finalizers");
-    }
-}
-
-/// Whether nothing holds a terminating object any longer.
-fn is_finished(object: &Object) -> bool {
-    object.is_deleting()
-        && object.finalizers().is_empty()
-        && object.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0
-        && object.at(&["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty)
 }
