@@ -91,7 +91,9 @@ impl Arguments {
         if !scenario.about.is_empty() {
             anstream::println!("{}", scenario.about.trim_end());
         }
-        anstream::println!();
+        if !(scenario.title.is_empty() && scenario.about.is_empty()) {
+            anstream::println!();
+        }
         anstream::print!("{}", timeline(run.trace(), &self.drawing));
     }
 }

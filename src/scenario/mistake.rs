@@ -97,19 +97,24 @@ impl fmt::Display for Mistake {
             (true, _) => write!(f, "{path}: {}", self.message)?,
         }
         let margin = " ".repeat(line.to_string().len());
+        let beside = if expected_fits(&self.expected) { self.expected.as_str() } else { "" };
         if *line > 0 {
             let indent = " ".repeat(column.saturating_sub(1));
             let carets = "^".repeat((*length).max(1));
-            let marked = format!("{indent}{carets} {}", self.expected);
+            let marked = format!("{indent}{carets} {beside}");
             write!(f, "\n{margin} |\n{line} | {text}\n{margin} | {}", marked.trim_end())?;
-        } else if !self.expected.is_empty() {
-            write!(f, "\n{margin} = {}", self.expected)?;
         }
-        if !self.hint.is_empty() {
-            write!(f, "\n{margin} = {}", self.hint)?;
+        let below = if *line == 0 || beside.is_empty() { self.expected.as_str() } else { "" };
+        for note in [below, &self.hint].into_iter().filter(|note| !note.is_empty()) {
+            write!(f, "\n{margin} = {note}")?;
         }
         Ok(())
     }
+}
+
+/// Whether what was expected is short enough to stand beside the caret.
+fn expected_fits(expected: &str) -> bool {
+    expected.chars().count() <= 60
 }
 
 impl std::error::Error for Mistake {}
@@ -117,7 +122,7 @@ impl std::error::Error for Mistake {}
 /// The known word that is closest to another, if it is close enough to be what was meant.
 pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let far = word.chars().count().max(3) / 3;
+    let far = word.chars().count() / 3;
     known
         .into_iter()
         .map(|known| (distance(&word, &known.to_lowercase()), known))

@@ -3,15 +3,19 @@
 //! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are.
 
 mod commands;
+mod explain;
 mod mistake;
 mod names;
+mod origin;
 mod prepare;
 mod reading;
 mod repository;
 mod run;
 mod verify;
 
+pub use explain::{Explanation, Write};
 pub use mistake::{Mistake, Place};
+pub use origin::{Line, Origin, Pull};
 pub use run::{Run, RunOptions, Verdict};
 
 pub use crate::sim::Scenario;
@@ -29,7 +33,8 @@ use prepare::Script;
 /// heal.yaml:2:1: unknown key 'stesp' in a scenario
 ///   |
 /// 2 | stesp: []
-///   | ^^^^^ expected one of: scenario, about, seed, until, repositories, cluster, registry, sync, faults, steps, expect
+///   | ^^^^^
+///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, sync, faults, steps, expect
 ///   = did you mean 'steps'?");
 /// ```
 ///

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::commands::kubectl;
 use crate::apiserver::Server;
+use crate::manifest::yaml::Node;
 use crate::object::{Object, ObjectRef};
 
 /// An object's name in words, taken apart.
@@ -91,6 +92,19 @@ impl FieldPath {
             Step::Field(name) => value.get(name),
             Step::Index(index) => value.get(index).or_else(|| value.get(index.to_string())),
             Step::Item(key, wanted) => item_of(value, key, wanted),
+        })
+    }
+
+    /// The value in a file.
+    pub(crate) fn find<'n>(&self, node: &'n Node) -> Option<&'n Node> {
+        self.0.iter().try_fold(node, |node, step| match step {
+            Step::Field(name) => node.get(name),
+            Step::Index(index) => node.items().get(*index).or_else(|| node.get(&index.to_string())),
+            Step::Item(key, wanted) => {
+                let is =
+                    |item: &&Node| item.get(key).is_some_and(|k| text(Some(&k.value())) == *wanted);
+                node.items().iter().find(is).or_else(|| node.get(wanted))
+            }
         })
     }
 

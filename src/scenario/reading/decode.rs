@@ -197,7 +197,8 @@ fn steps(reader: &mut Reader<'_>, fields: &Fields<'_>, scenario: &mut Scenario) 
 
 fn step(reader: &mut Reader<'_>, fields: &Fields<'_>, at: Duration) -> Step {
     let actions = actions(reader, fields);
-    if actions.is_empty() && !fields.has("expect") {
+    let tried = ["expect", "fault", "metrics"].iter().any(|key| fields.has(key));
+    if actions.is_empty() && !tried {
         let mistake = Mistake::at(fields.path.clone(), "a step that does nothing").expected(
             "expected one of: run, edit, write, remove, note, image, fault, metrics, expect",
         );

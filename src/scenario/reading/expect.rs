@@ -32,7 +32,14 @@ pub(super) fn expectations(
         }
         _ => fields.list(reader, "expect"),
     };
-    items.into_iter().filter_map(|(path, node)| expectation(reader, node, &path, step)).collect()
+    let mut all = Vec::new();
+    for (path, node) in items {
+        if let Some(expectation) = expectation(reader, node, &path, step) {
+            reader.expectations.push(path);
+            all.push(expectation);
+        }
+    }
+    all
 }
 
 fn expectation(

@@ -27,17 +27,24 @@ pub(super) struct Places {
     file: String,
     source: String,
     spots: BTreeMap<String, Spot>,
+    /// Where each expectation of the scenario stands: steps have some too.
+    expectations: Vec<String>,
 }
 
 /// Reads a scenario; `file` is its name for messages. All mistakes of form are found at once.
 pub(super) fn read(file: &str, source: &str) -> Result<Read, Vec<Mistake>> {
     let root = node::parse(file, source).map_err(|mistake| vec![mistake])?;
-    let mut reader = Reader { file, source, mistakes: Vec::new() };
+    let mut reader = Reader { file, source, mistakes: Vec::new(), expectations: Vec::new() };
     let scenario = decode::scenario(&mut reader, &root);
     if !reader.mistakes.is_empty() {
         return Err(reader.mistakes);
     }
-    let mut places = Places { file: file.into(), source: source.into(), spots: BTreeMap::new() };
+    let mut places = Places {
+        file: file.into(),
+        source: source.into(),
+        spots: BTreeMap::new(),
+        expectations: reader.expectations,
+    };
     places.note(&root, "");
     Ok(Read { scenario, places })
 }
@@ -47,6 +54,8 @@ pub(super) struct Reader<'a> {
     file: &'a str,
     source: &'a str,
     mistakes: Vec<Mistake>,
+    /// The paths of the expectations read so far.
+    expectations: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -110,6 +119,7 @@ impl Places {
 
     /// A mistake in a part of the scenario, moved to where that part stands in the file.
     pub(super) fn locate(&self, mut mistake: Mistake) -> Mistake {
+        mistake.place.path = self.in_file(&mistake.place.path);
         let Some(spot) = self.nearest(&mistake.place.path) else { return mistake };
         let inner = &mistake.place;
         let spot = match inner.line {
@@ -118,6 +128,16 @@ impl Places {
         };
         mistake.place = Place { path: inner.path.clone(), ..spot.place(&self.file, &self.source) };
         mistake
+    }
+
+    /// The path in the file of a path in the scenario.
+    fn in_file(&self, path: &str) -> String {
+        let index = path.strip_prefix("expect[").and_then(|rest| rest.split_once(']'));
+        let found = index.and_then(|(index, rest)| {
+            let place = self.expectations.get(index.parse::<usize>().ok()?)?;
+            Some(format!("{place}{rest}"))
+        });
+        found.unwrap_or_else(|| path.to_owned())
     }
 
     /// The place of a part, or of the smallest one around it.

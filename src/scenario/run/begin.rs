@@ -17,7 +17,7 @@ use crate::trace::Role;
 const ADMIN: &str = "admin";
 
 /// The world, set up, at its start.
-pub(super) fn world(script: &Script, seed: Option<u64>) -> World {
+pub(crate) fn world(script: &Script, seed: Option<u64>) -> World {
     let scenario = &script.scenario;
     let controllers = if scenario.cluster.flux { Controllers::All } else { Controllers::Cluster };
     let mut builder = World::builder()

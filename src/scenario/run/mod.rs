@@ -1,8 +1,8 @@
 //! A scenario, run.
 
-mod begin;
-mod claim;
-mod converged;
+pub(crate) mod begin;
+pub(crate) mod claim;
+pub(crate) mod converged;
 mod session;
 mod watch;
 

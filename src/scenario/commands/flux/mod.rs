@@ -61,7 +61,7 @@ pub(crate) enum Verb {
 }
 
 /// A kind that flux knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Resource {
     Kustomization,
     GitRepository,

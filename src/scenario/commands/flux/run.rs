@@ -34,7 +34,7 @@ pub(crate) fn run(terminal: &mut Terminal<'_>, command: &Flux) -> Answer {
 }
 
 impl Resource {
-    pub(super) fn kind(self) -> GroupVersionKind {
+    pub(crate) fn kind(self) -> GroupVersionKind {
         match self {
             Resource::Kustomization => GroupVersionKind::new(KUSTOMIZE_API, "Kustomization"),
             Resource::GitRepository => GroupVersionKind::new(SOURCE_API, "GitRepository"),

@@ -1,0 +1,253 @@
+//! The command, as people run it: what it prints and how it exits.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The binary: beside the tests, in the same profile; built first if it is not there.
+fn driftlab() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().expect("a running test is a file");
+        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["build", "--quiet", "--package", "driftlab"]);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let built = cargo.status().expect("cargo runs");
+        assert!(built.success(), "the command does not build");
+        profile.join(format!("driftlab{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    Command::new(driftlab())
+        .current_dir(folder)
+        .args(args)
+        .env_remove("COLUMNS")
+        .env_remove("TERM")
+        .output()
+        .expect("the command runs")
+}
+
+/// The exit code, then what was printed.
+fn told(output: &Output) -> String {
+    let code = output.status.code().expect("it exits");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// A scratch folder with a file in it, named by the test.
+fn scratch(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("command").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    for (path, text) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// What a scenario of this text comes to.
+fn scenario(name: &str, text: &str) -> String {
+    let folder = scratch(name, &[("s.yaml", text)]);
+    told(&run(&folder, &["run", "s.yaml"]))
+}
+
+const HELLO: &str = "\
+repositories:
+  config:
+    files:
+      hello.yaml: |
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: hello}
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: hello, namespace: hello}
+        spec:
+          replicas: 3
+          selector: {matchLabels: {app: hello}}
+          template:
+            metadata: {labels: {app: hello}}
+            spec:
+              containers: [{name: hello, image: nginx:1.27}]
+sync:
+  apps: {repository: config}
+";
+
+#[test]
+fn help_says_what_there_is() {
+    for args in [&["--help"][..], &["run", "--help"], &["explain", "--help"], &["build", "--help"]]
+    {
+        let output = run(&root(), args);
+        assert!(output.status.success(), "{args:?}");
+        assert!(told(&output).contains("usage: driftlab"), "{args:?}");
+    }
+    insta::assert_snapshot!("help", told(&run(&root(), &["--help"])));
+    insta::assert_snapshot!("run_help", told(&run(&root(), &["run", "--help"])));
+    insta::assert_snapshot!("explain_help", told(&run(&root(), &["explain", "--help"])));
+}
+
+#[test]
+fn a_scenario_that_holds_exits_with_0() {
+    let output = run(&root(), &["run", "examples/scenarios/heal.yaml"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!told(&output).contains('\u{1b}'), "colours are for terminals");
+}
+
+#[test]
+fn a_scenario_that_fails_exits_with_1_and_tells_the_difference() {
+    let text = format!(
+        "{HELLO}steps:\n  - at: 2m\n    as: alice\n    run: flux suspend kustomization apps\n  - at: 3m\n    as: bob\n    run: kubectl scale deployment/hello -n hello --replicas=5\nexpect:\n  - {{field: spec.replicas, of: deployment/hello -n hello, is: 3, by: 6m, from: 3m}}\n"
+    );
+    insta::assert_snapshot!("fails", scenario("fails", &text));
+}
+
+#[test]
+fn mistakes_exit_with_2_and_are_shown_where_they_stand() {
+    let step = |run: &str| format!("{HELLO}steps:\n  - at: 1m\n    run: {run}\n");
+    let expect = |text: &str| format!("{HELLO}expect:\n  - {text}\n");
+    let cases = [
+        ("no YAML", "scenario: [".to_owned()),
+        ("an unknown key", "scenario: x\nstpes: []\n".into()),
+        ("no time", "scenario: x\nuntil: tomorrow\n".into()),
+        ("an unknown tool", step("kubeclt get pods")),
+        ("an unknown command", step("kubectl sacle deployment/hello --replicas=5")),
+        ("an unknown flag", step("kubectl scale deployment/hello -n hello --replica=5")),
+        ("a missing flag", step("kubectl scale deployment/hello -n hello")),
+        ("what needs a terminal", step("kubectl edit deployment/hello")),
+        ("what needs a shell", step("kubectl get pods | wc -l")),
+        ("an unknown kind", step("kubectl get deplyoments -n hello")),
+        ("an unknown namespace", step("kubectl get pods -n helo")),
+        ("an unknown file", step("kubectl apply -f helo.yaml")),
+        ("an unknown Kustomization", step("flux suspend kustomization app")),
+        ("an unknown git command", step("git psuh")),
+        ("a commit without a message", step("git commit -a")),
+        (
+            "the second of two lines",
+            format!(
+                "{HELLO}steps:\n  - at: 1m\n    run: |\n      git status\n      git pussh origin main\n"
+            ),
+        ),
+        (
+            "an edit of nothing",
+            format!(
+                "{HELLO}steps:\n  - {{at: 1m, edit: hello.yaml, replace: 'replicas: 4', with: x}}\n"
+            ),
+        ),
+        (
+            "an unknown repository",
+            format!("{HELLO}steps:\n  - {{at: 1m, in: confg, run: git status}}\n"),
+        ),
+        (
+            "a sync of nothing",
+            "repositories: {a: {files: {x: y}}}\nsync: {apps: {repository: b}}\n".into(),
+        ),
+        (
+            "a path that is not there",
+            "repositories: {a: {files: {x: y}}}\nsync: {apps: {repository: a, path: ./b}}\n".into(),
+        ),
+        ("an unknown fault", format!("{HELLO}steps:\n  - {{at: 1m, fault: gitDwon, for: 1m}}\n")),
+        (
+            "a fault of nobody",
+            format!(
+                "{HELLO}steps:\n  - {{at: 1m, fault: {{partition: {{actor: kustomise-controller}}}}}}\n"
+            ),
+        ),
+        ("an expectation of nothing", expect("{fields: spec.replicas}")),
+        ("an object without a name", expect("{field: spec.replicas, of: hello, is: 3}")),
+        (
+            "an object of no kind",
+            expect("{field: spec.replicas, of: deploymnet/hello -n hello, is: 3}"),
+        ),
+        ("a repository from nowhere", "repositories: {a: {from: ./nowhere}}\n".into()),
+        (
+            "a bad manifest",
+            "cluster:\n  apply: |\n    kind: Namespace\n    metadata: {name: a}\n".into(),
+        ),
+    ];
+    let mut all = String::new();
+    for (name, text) in cases {
+        let told = scenario("mistakes", &text);
+        assert!(told.starts_with("exit 2\n"), "{name}: {told}");
+        all += &format!("## {name}\n{told}\n");
+    }
+    insta::assert_snapshot!("mistakes", all);
+}
+
+#[test]
+fn what_is_hostile_is_refused_quickly() {
+    let laughs = (1..10).fold("a0: &a0 [lol]\n".to_owned(), |text, n| {
+        let aliases = vec![format!("*a{}", n - 1); 9].join(",");
+        format!("{text}a{n}: &a{n} [{aliases}]\n")
+    });
+    for text in [laughs, "[".repeat(100_000), "\0\u{1}".into(), "é".repeat(1000)] {
+        assert!(scenario("hostile", &text).starts_with("exit 2\n"));
+    }
+    let folder = scratch("large", &[("s.yaml", "")]);
+    std::fs::File::create(folder.join("s.yaml")).unwrap().set_len(100 << 20).unwrap();
+    assert!(told(&run(&folder, &["run", "s.yaml"])).starts_with("exit 2\n"));
+    for args in
+        [&["run", "nowhere.yaml"][..], &["run"], &["dance"], &["run", "--seed", "x", "s.yaml"]]
+    {
+        assert!(told(&run(&folder, args)).starts_with("exit 2\n"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_field_is_explained_back_to_a_line_or_a_command() {
+    let explain = |field: &str, more: &[&str]| {
+        let file = "examples/scenarios/heal.yaml";
+        let args = [&["explain", file, "deployment/hello", field, "-n", "hello"], more].concat();
+        told(&run(&root(), &args))
+    };
+    let all = [
+        explain("spec.replicas", &[]),
+        explain("spec.replicas", &["--until", "2m10s"]),
+        explain("spec.template.spec.containers[hello].image", &[]),
+        explain("spec.progressDeadlineSeconds", &[]),
+        explain("spec.paused", &[]),
+        explain("spec..x", &[]),
+        told(&run(
+            &root(),
+            &["explain", "examples/scenarios/heal.yaml", "deploy/helo", "spec", "-n", "hello"],
+        )),
+        told(&run(&root(), &["explain", "examples/scenarios/heal.yaml", "deploy/hello", "spec"])),
+        told(&run(&root(), &["explain", "examples/scenarios/heal.yaml", "deploi/hello", "spec"])),
+    ];
+    insta::assert_snapshot!("explain", all.join("\n"));
+}
+
+#[test]
+fn json_is_an_object_a_line() {
+    let output = run(&root(), &["run", "examples/scenarios/heal.yaml", "--format", "json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        assert!(event["event"].is_string() && event["ms"].is_u64(), "{line}");
+    }
+    assert!(text.lines().count() > 50);
+}
+
+#[test]
+fn a_folder_of_manifests_is_reconciled_as_it_is() {
+    let folder = scratch(
+        "folder",
+        &[(
+            "apps/hello.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hello, namespace: default}\ndata: {a: b}\n",
+        )],
+    );
+    let good = told(&run(&folder, &["run", ".", "--path", "apps"]));
+    assert!(good.starts_with("exit 0\n") && good.contains("ConfigMap/hello created"), "{good}");
+    let bad = told(&run(&folder, &["run", ".", "--path", "nowhere"]));
+    assert!(bad.starts_with("exit 2\n") && bad.contains("apps"), "{bad}");
+}
