@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: nobody compares, so nobody notices.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let run = play(include_str!("../tutorials/01_drift/lesson.yaml"));
     write!(out, "{}", timeline(run.trace(), &Options::default()))?;
 
@@ -46,7 +46,7 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "01_drift",
     title: "Drift",
     question: "why do they disagree?",

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: the same three words, again and again.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let run = play(include_str!("../tutorials/02_the_loop/lesson.yaml"));
     write!(out, "{}", timeline(run.trace(), &Options::default()))?;
 
@@ -101,7 +101,7 @@ fn changed(event: &Event) -> Vec<String> {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "02_the_loop",
     title: "The loop",
     question: "what runs?",

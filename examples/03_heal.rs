@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: a commit says three, alice says five, the loop says three.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let source = include_str!("../tutorials/03_heal/lesson.yaml");
     let scenario = scenario::read("lesson.yaml", source).expect("the lesson is well-formed");
     let run = scenario.play().expect("the lesson is well-formed");
@@ -40,7 +40,7 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "03_heal",
     title: "Heal",
     question: "who undid me?",

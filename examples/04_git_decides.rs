@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: deploying and healing are the same movement.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let source = include_str!("../tutorials/04_git_decides/lesson.yaml");
     let scenario = scenario::read("lesson.yaml", source).expect("the lesson is well-formed");
     let run = scenario.play().expect("the lesson is well-formed");
@@ -43,7 +43,7 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "04_git_decides",
     title: "Git decides",
     question: "how do I keep five?",

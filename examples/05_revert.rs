@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: a release that cannot start is taken back where it was made.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let source = include_str!("../tutorials/05_revert/lesson.yaml");
     let scenario = scenario::read("lesson.yaml", source).expect("the lesson is well-formed");
     let run = scenario.play().expect("the lesson is well-formed");
@@ -50,7 +50,7 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "05_revert",
     title: "Revert",
     question: "how do I undo?",

@@ -27,7 +27,7 @@ const TROUBLE: [(&str, Duration, Duration); 4] = [
 ];
 
 /// The lesson: what is lost, and who brings it back.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let run = play();
     write!(out, "{}", timeline(run.trace(), &Options::default()))?;
 
@@ -59,7 +59,7 @@ fn show(out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "06_two_loops",
     title: "Two loops",
     question: "who heals what?",

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: from a commit of code to running pods, by two repositories and no key to the cluster.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let mut world = world(&good_app(), pull());
     world.run_for(Duration::from_mins(1));
     commit(&mut world, "Greet the world", "greeting.txt", "Hello, world\n");
@@ -105,7 +105,7 @@ fn chain(world: &World) -> Vec<(Duration, String)> {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "07_pipeline",
     title: "Pipeline",
     question: "how does code arrive?",

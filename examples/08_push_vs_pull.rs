@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 /// The lesson: one script, played in two worlds, and seven questions answered from their logs.
-fn show(out: &mut dyn fmt::Write) -> fmt::Result {
+pub(crate) fn show(out: &mut dyn fmt::Write) -> fmt::Result {
     let (push, pull) = (played(Way::Push), played(Way::Pull));
     writeln!(out, "The world that is pushed to:\n")?;
     write!(out, "{}", timeline(push.trace(), &Options::default()))?;
@@ -203,7 +203,7 @@ fn image(world: &World) -> Option<String> {
 }
 
 /// What `-- check` grades.
-pub const LESSON: Lesson = Lesson {
+pub(crate) const LESSON: Lesson = Lesson {
     name: "08_push_vs_pull",
     title: "Push vs pull",
     question: "what is exposed?",

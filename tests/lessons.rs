@@ -12,6 +12,7 @@ macro_rules! lessons {
             mod $name;
         )*
         const LESSONS: &[&Lesson] = &[$(&$name::LESSON),*];
+        const SHOWS: &[fn(&mut dyn std::fmt::Write) -> std::fmt::Result] = &[$($name::show),*];
     };
 }
 
@@ -24,6 +25,18 @@ lessons! {
     two_loops = "../examples/06_two_loops.rs",
     pipeline = "../examples/07_pipeline.rs",
     push_vs_pull = "../examples/08_push_vs_pull.rs",
+}
+
+/// What a lesson claims, it asserts while it shows.
+#[test]
+fn every_lesson_shows_what_it_claims_and_the_same_each_time() {
+    for (lesson, show) in LESSONS.iter().zip(SHOWS) {
+        let [mut first, mut second] = [String::new(), String::new()];
+        show(&mut first).expect("a text takes all");
+        show(&mut second).expect("a text takes all");
+        assert!(first.lines().count() > 20, "{}", lesson.name);
+        assert_eq!(first, second, "{}: the same seed, the same bytes", lesson.name);
+    }
 }
 
 #[test]
