@@ -334,7 +334,16 @@ mod tests {
             after: (!after.is_null()).then_some(after),
         };
         let check = |verb: &str, changed: &[FieldChange], expected: &str| {
-            assert_eq!(text(&write("Deployment/hello", verb, "", 200, changed)), expected)
+            assert_eq!(
+                text(&write(
+                    "Deployment/hello",
+                    verb,
+                    "",
+                    if verb == "create" { 201 } else { 200 },
+                    changed
+                )),
+                expected
+            )
         };
         let scaled = change("spec.replicas", json!(5), json!(3));
         check("patch", &[scaled.clone()], "Deployment/hello configured (spec.replicas 5 → 3)");
