@@ -494,3 +494,60 @@ fn a_daemon_set_has_a_pod_on_every_node_it_may_run_on() {
     rig.run_for(Duration::from_secs(10));
     assert_eq!(nodes(&rig), ["node-1", "node-2"]);
 }
+
+/// Has every pod use so much of the processor, until told otherwise.
+fn load(rig: &mut Rig, cpu: &str) {
+    for pod in rig.ready_pods("default") {
+        let metrics = driftlab::cluster::pod_metrics(&pod, rig.now, cpu, "64Mi");
+        rig.apply(metrics);
+    }
+}
+
+#[test]
+fn an_autoscaler_follows_the_load_up_at_once_and_down_after_five_minutes() {
+    let mut rig = Rig::new(2);
+    rig.create(driftlab::cluster::pod_metrics_definition());
+    rig.settle();
+    let mut hello = deployment("hello", 2, "nginx:1.27");
+    hello.set("spec.template.spec.containers.0.resources", json!({"requests": {"cpu": "100m"}}));
+    rig.create(hello);
+    let mut autoscaler =
+        Object::new("autoscaling/v2", "HorizontalPodAutoscaler", "default", "hello");
+    autoscaler.set("spec", json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello"},
+        "minReplicas": 2, "maxReplicas": 6,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}],
+    }));
+    rig.create(autoscaler);
+    rig.run_for(Duration::from_secs(10));
+    let size = |rig: &Rig| rig.get("Deployment", "default", "hello").int("spec.replicas").unwrap();
+    let status = |rig: &Rig, kind: &str| {
+        condition(&rig.get("HorizontalPodAutoscaler", "default", "hello"), kind)
+    };
+
+    rig.run_for(Duration::from_secs(30));
+    assert_eq!(status(&rig, "ScalingActive"), "False FailedGetResourceMetric");
+    load(&mut rig, "50m");
+    rig.run_for(Duration::from_secs(60));
+    assert_eq!((size(&rig), status(&rig, "AbleToScale")), (2, "True ReadyForNewScale".into()));
+    load(&mut rig, "90m");
+    rig.run_for(Duration::from_secs(20));
+    assert_eq!(size(&rig), 4, "2 pods at 90 % of 50 %: 3.6");
+    load(&mut rig, "90m");
+    rig.run_for(Duration::from_secs(20));
+    assert_eq!((size(&rig), status(&rig, "ScalingLimited")), (6, "True TooManyReplicas".into()));
+
+    load(&mut rig, "10m");
+    rig.run_for(Duration::from_secs(280));
+    assert_eq!((size(&rig), status(&rig, "AbleToScale")), (6, "True ScaleDownStabilized".into()));
+    rig.run_for(Duration::from_secs(60));
+    assert_eq!((size(&rig), status(&rig, "ScalingLimited")), (2, "True TooFewReplicas".into()));
+    let told = rig.events("HorizontalPodAutoscaler");
+    assert!(told.contains(&"SuccessfulRescale New size: 4; reason: cpu resource utilization (percentage of request) above target".to_owned()), "{told:#?}");
+    assert!(
+        told.contains(
+            &"SuccessfulRescale New size: 2; reason: All metrics below target".to_owned()
+        ),
+        "{told:#?}"
+    );
+}

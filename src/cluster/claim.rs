@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use super::pods;
 use super::writes::Act;
 use crate::api::{ApiRequest, Patch, WriteOptions};
 use crate::object::{LabelSelector, Object, OwnerReference};
@@ -59,11 +58,6 @@ pub(super) fn selector(owner: &Object) -> LabelSelector {
         Some(value) => LabelSelector::from_value(value),
         None => nothing(),
     }
-}
-
-/// The children that `owner` controls.
-pub(super) fn controlled(owner: &Object, candidates: Vec<Object>) -> Vec<Object> {
-    candidates.into_iter().filter(|child| pods::is_controlled_by(child, owner)).collect()
 }
 
 fn nothing() -> LabelSelector {

@@ -1,9 +1,9 @@
 //! All controllers as one type.
 
 use super::{
-    CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints, GarbageCollector, Jobs,
-    Namespaces, NodeLifecycle, ReplicaSets, RootCertificates, Scheduler, ServiceAccounts,
-    StatefulSets,
+    CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints, GarbageCollector,
+    HorizontalPodAutoscalers, Jobs, Namespaces, NodeLifecycle, ReplicaSets, RootCertificates,
+    Scheduler, ServiceAccounts, StatefulSets,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -101,6 +101,7 @@ controllers! {
     CronJobs: "CronJobs.",
     StatefulSets: "StatefulSets.",
     DaemonSets: "DaemonSets.",
+    HorizontalPodAutoscalers: "HorizontalPodAutoscalers.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

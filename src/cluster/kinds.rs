@@ -24,6 +24,7 @@ kinds! {
     daemon_set = "apps/v1" "DaemonSet";
     controller_revision = "apps/v1" "ControllerRevision";
     claim = "v1" "PersistentVolumeClaim";
+    autoscaler = "autoscaling/v2" "HorizontalPodAutoscaler";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";
 }

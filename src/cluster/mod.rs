@@ -1,6 +1,7 @@
 //! The control plane's own controllers.
 
 mod answers;
+mod autoscaler;
 mod callers;
 mod claim;
 mod controller;
@@ -27,6 +28,7 @@ mod stateful_set;
 mod template;
 mod writes;
 
+pub use autoscaler::{HorizontalPodAutoscalers, pod_metrics, pod_metrics_definition};
 pub use controller::{Controller, ControllerState};
 pub use cron_job::CronJobs;
 pub use daemon_set::DaemonSets;
@@ -56,6 +58,7 @@ pub fn control_plane() -> Vec<Controller> {
         CronJobs.into(),
         StatefulSets.into(),
         DaemonSets.into(),
+        HorizontalPodAutoscalers.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),

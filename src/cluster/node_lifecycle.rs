@@ -122,7 +122,7 @@ impl NodeLifecycle {
             Awaiting::Stranded(name) => {
                 let pods = answers::list(response)?.items;
                 let on_it = pods.iter().filter(|pod| pod.text("spec.nodeName") == name);
-                let acts: Vec<Act> = on_it.map(|pod| force_delete(pod)).collect();
+                let acts: Vec<Act> = on_it.map(force_delete).collect();
                 finish(Writes::of(acts).begin(), None)
             }
             Awaiting::Evictions(writes, next) => finish(writes.answer(response, now), next),

@@ -13,7 +13,7 @@ use crate::object::{LabelSelector, Object, OwnerReference};
 
 /// The revisions of one workload, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct History(Vec<Object>);
+pub struct History(Vec<Object>);
 
 /// Where the revision of the current template comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

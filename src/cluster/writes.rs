@@ -20,7 +20,7 @@ pub struct Writes {
     acts: VecDeque<Act>,
     failure: Option<Status>,
     /// The list that must show the writes before it is over; none for writes that may be repeated.
-    fence: Option<ApiRequest>,
+    fence: Option<Box<ApiRequest>>,
     expected: Expected,
     polls: u32,
 }
@@ -166,17 +166,13 @@ impl Writes {
 
     /// The same writes, over only when this cached list shows what they did.
     pub(super) fn until_seen_in(mut self, list: ApiRequest) -> Self {
-        self.fence = Some(list);
+        self.fence = Some(Box::new(list));
         self
     }
 
     /// Adds a write at the end.
     pub(super) fn push(&mut self, act: Act) {
         self.acts.push_back(act);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.acts.is_empty()
     }
 
     /// Has them end with a refusal from before.
@@ -285,7 +281,7 @@ impl Writes {
     /// A write may have been done although no answer says so: look how far the log is.
     fn resync(&mut self) {
         if let Some(list) = &self.fence {
-            let mut request = list.clone();
+            let mut request = ApiRequest::clone(list);
             if let Verb::List(options) = &mut request.verb {
                 options.read = crate::api::ReadFrom::Latest;
                 options.limit = 1;
@@ -298,7 +294,7 @@ impl Writes {
     fn look(self) -> Progress {
         match &self.fence {
             Some(list) if self.expected != Expected::default() => {
-                let request = list.clone();
+                let request = ApiRequest::clone(list);
                 Progress::Going(Box::new(Next::ask(self, request)))
             }
             _ => Progress::Over(self.failure),

@@ -208,8 +208,10 @@ impl Rig {
         self.ask(request).expect("created").into_object().expect("an object")
     }
 
-    pub(crate) fn create_yaml(&mut self, value: Value) -> Object {
-        self.create(Object::from_value(value).expect("an object"))
+    pub(crate) fn apply(&mut self, object: Object) {
+        let options =
+            WriteOptions { force: true, field_manager: "test".into(), ..WriteOptions::default() };
+        self.ask(ApiRequest::apply(&object, options)).expect("applied");
     }
 
     pub(crate) fn patch(&mut self, kind: &str, namespace: &str, name: &str, patch: Value) {

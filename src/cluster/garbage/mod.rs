@@ -264,7 +264,10 @@ impl GarbageCollector {
         match search.next_kind() {
             Some(kind) => {
                 let namespace = if kind.namespaced { search.owner.namespace.as_str() } else { "" };
-                let request = ApiRequest::list_cached(&kind.gvk, namespace, Default::default());
+                let request = match self.watched.contains(&kind.gvk) {
+                    true => ApiRequest::list_cached(&kind.gvk, namespace, Default::default()),
+                    false => ApiRequest::list(&kind.gvk, namespace, Default::default()),
+                };
                 Next::ask(Awaiting::Dependents(search), request)
             }
             None => self.searched(search),
