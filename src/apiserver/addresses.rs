@@ -41,8 +41,12 @@ impl Addresses {
     /// Notes a change of a service.
     pub(super) fn note(&mut self, before: Option<&Object>, after: Option<&Object>) {
         if let Some(before) = before {
-            ips_of(before).for_each(|ip| drop(self.ips.remove_mut(&ip)));
-            ports_of(before).for_each(|port| drop(self.ports.remove_mut(&port)));
+            for ip in ips_of(before) {
+                self.ips.remove_mut(&ip);
+            }
+            for port in ports_of(before) {
+                self.ports.remove_mut(&port);
+            }
         }
         if let Some(after) = after {
             ips_of(after).for_each(|ip| self.ips.insert_mut(ip));

@@ -57,16 +57,26 @@ impl Server {
         caller: &Caller,
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
+        self.handle_and_warn(now, caller, request).0
+    }
+
+    /// Like [`Server::handle`], with the warnings that come with a refusal too.
+    pub(super) fn handle_and_warn(
+        &mut self,
+        now: Timestamp,
+        caller: &Caller,
+        request: ApiRequest,
+    ) -> (Result<ApiResponse, Status>, Vec<String>) {
         let manager = manager_of(&request.verb, caller);
         let asked = Asked::of(now, caller, &request, manager.clone());
         let before = self.version();
-        let answer = self.answer(now, caller, manager, request);
+        let (answer, warnings) = self.answer(now, caller, manager, request);
         let written = Some(self.version()).filter(|version| *version > before);
         self.audit.record(asked, &answer, written);
         if written.is_some() {
             custom::settle(self, now, before);
         }
-        answer
+        (answer.map(|response| ApiResponse { warnings: warnings.clone(), ..response }), warnings)
     }
 
     /// Answers a get or a list as it would have been answered when the log ended at `at`: what a
@@ -167,61 +177,40 @@ impl Server {
         self.resource(&kind).expect("namespaces are built in")
     }
 
+    /// The answer, and the warnings that go with it whether it is a refusal or not.
     fn answer(
         &mut self,
         now: Timestamp,
         caller: &Caller,
         manager: String,
         request: ApiRequest,
-    ) -> Result<ApiResponse, Status> {
-        let resource = self.resource(&request.kind)?;
-        let deprecation = resource.deprecation();
-        let mut response = self.answer_for(resource, now, caller, manager, request)?;
-        response.warnings.splice(0..0, deprecation);
-        Ok(response)
+    ) -> (Result<ApiResponse, Status>, Vec<String>) {
+        let resource = match self.resource(&request.kind) {
+            Ok(resource) => resource,
+            Err(refused) => return (Err(refused), Vec::new()),
+        };
+        let mut warnings: Vec<String> = resource.deprecation().into_iter().collect();
+        if request.is_write() || request.is_dry_run() {
+            let mut write = Write::new(self, now, caller, resource, manager, &request);
+            let answer = write.answer(request.verb);
+            warnings.extend(write.into_warnings());
+            let answer = answer.map(|(code, body)| ApiResponse { code, ..ApiResponse::ok(body) });
+            return (answer, warnings);
+        }
+        (self.read(&resource, &request), warnings)
     }
 
-    fn answer_for(
-        &mut self,
-        resource: Arc<Resource>,
-        now: Timestamp,
-        caller: &Caller,
-        manager: String,
-        request: ApiRequest,
-    ) -> Result<ApiResponse, Status> {
-        let dry_run = request.is_dry_run();
+    fn read(&self, resource: &Resource, request: &ApiRequest) -> Result<ApiResponse, Status> {
+        let namespace = &request.namespace;
         match &request.verb {
-            Verb::Discover => return Ok(discovered(&resource)),
-            Verb::Get(_) => return View::newest(self).get(&resource, &request),
+            Verb::Discover => Ok(discovered(resource)),
+            Verb::Get(_) => View::newest(self).get(resource, request),
             Verb::List(options) => {
-                return View::newest(self).list(
-                    &resource,
-                    &request.namespace,
-                    &request.name,
-                    options,
-                );
+                View::newest(self).list(resource, namespace, &request.name, options)
             }
-            Verb::Watch(options, from) => {
-                return self.watch(&resource, &request.namespace, options, *from);
-            }
-            _ => {}
+            Verb::Watch(options, from) => self.watch(resource, namespace, options, *from),
+            _ => unreachable!("writes are answered elsewhere"),
         }
-        let verb = verb_name(&request.verb);
-        let mut write = Write::new(self, now, caller, resource, manager, verb, dry_run);
-        write.namespace = request.namespace;
-        write.name = request.name;
-        write.subresource = request.subresource;
-        let (code, body) = match request.verb {
-            Verb::Create(object, options) => write.create(object, &options)?,
-            Verb::Update(object, options) => write.update(object, &options)?,
-            Verb::Patch(patch, options) => write.patch(patch, &options)?,
-            Verb::Delete(options) => write.delete(&options)?,
-            Verb::DeleteCollection(list, options) => write.delete_collection(&list, &options)?,
-            Verb::Discover | Verb::Get(_) | Verb::List(_) | Verb::Watch(..) => {
-                unreachable!("reads are answered above")
-            }
-        };
-        Ok(ApiResponse { code, body, warnings: write.into_warnings() })
     }
 }
 

@@ -78,8 +78,9 @@ pub fn answer(
 ) -> HttpResponse {
     match route(server, request) {
         Ok(route) => {
-            let answer = carry_out(server, now, caller, &route);
-            route.render(answer)
+            let (answer, warnings) = carry_out(server, now, caller, &route);
+            let response = route.render(answer);
+            HttpResponse { warnings: [route.warnings, warnings].concat(), ..response }
         }
         Err(refused) => refused,
     }
@@ -90,15 +91,11 @@ fn carry_out(
     now: Timestamp,
     caller: &Caller,
     route: &Route,
-) -> Result<ApiResponse, Status> {
+) -> (Result<ApiResponse, Status>, Vec<String>) {
     match route.at {
-        Some(version) => server.read_at(version, &route.request),
-        None => server.handle(now, caller, route.request.clone()),
+        Some(version) => (server.read_at(version, &route.request), Vec::new()),
+        None => server.handle_and_warn(now, caller, route.request.clone()),
     }
-    .map(|mut response| {
-        response.warnings.splice(0..0, route.warnings.iter().cloned());
-        response
-    })
 }
 
 impl HttpResponse {

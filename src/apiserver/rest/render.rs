@@ -11,7 +11,7 @@ impl Route {
     pub fn render(&self, answer: Result<ApiResponse, Status>) -> HttpResponse {
         let ApiResponse { code, body, warnings } = match answer {
             Ok(response) => response,
-            Err(status) => return self.refused(status),
+            Err(status) => return status.into(),
         };
         let body = match body {
             Body::Object(object) => HttpBody::Json(object.into_value()),
@@ -25,10 +25,6 @@ impl Route {
             Body::Events(events) => HttpBody::Events(events.into_iter().map(event).collect()),
         };
         HttpResponse { code, body, warnings }
-    }
-
-    fn refused(&self, status: Status) -> HttpResponse {
-        HttpResponse { warnings: self.warnings.clone(), ..status.into() }
     }
 
     /// A list; the kinds of built-in items are said once, by the list's own.

@@ -9,7 +9,7 @@ use crate::apiserver::{names, refusal};
 use crate::object::Object;
 
 impl Write<'_> {
-    pub(in crate::apiserver) fn create(&mut self, body: Object, options: &WriteOptions) -> Answer {
+    pub(super) fn create(&mut self, body: Object, options: &WriteOptions) -> Answer {
         if self.subresource.is_some() {
             return self.create_below(&body);
         }
@@ -34,6 +34,7 @@ impl Write<'_> {
         if !causes.is_empty() {
             return Err(refusal::invalid(&self.resource, &name, causes));
         }
+        self.warn_of(None, &value);
         if !matches!(value["metadata"]["resourceVersion"].as_str(), None | Some("" | "0")) {
             return Err(refusal::internal(
                 "resourceVersion should not be set on objects to be created",
@@ -45,7 +46,6 @@ impl Write<'_> {
             return Err(refusal::already_exists(&self.resource, &name, there.is_deleting()));
         }
         metadata_mut(&mut value).remove("resourceVersion");
-        self.warn_of(None, &value);
         let new = object(value);
         Ok(self.commit(&new, Some(new.clone())).expect("a creation leaves an object"))
     }

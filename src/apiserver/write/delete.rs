@@ -18,10 +18,11 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 impl Write<'_> {
-    pub(in crate::apiserver) fn delete(&mut self, options: &DeleteOptions) -> Answer {
+    pub(super) fn delete(&mut self, options: &DeleteOptions) -> Answer {
         if self.subresource.is_some() {
             return Err(refusal::method_not_allowed());
         }
+        self.warn_of_orphans(options);
         let old = self.existing()?;
         self.expect_preconditions(&old, &options.preconditions)?;
         if self.resource.is("", "Namespace") {
@@ -30,7 +31,6 @@ impl Write<'_> {
         if self.resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
             return self.terminate_definition(&old);
         }
-        self.warn_of_orphans(options);
         let grace = self.grace_seconds(&old, options);
         let mut new = old.as_value().clone();
         set_finalizers(&mut new, &self.gc_finalizers(&old, options.propagation));
@@ -49,7 +49,7 @@ impl Write<'_> {
     }
 
     /// Deletes what a list would give; answers with the list.
-    pub(in crate::apiserver) fn delete_collection(
+    pub(super) fn delete_collection(
         &mut self,
         list: &ListOptions,
         options: &DeleteOptions,
@@ -154,7 +154,7 @@ impl Write<'_> {
         if new == *old {
             return Ok((200, Body::Object(new)));
         }
-        let marked = self.commit(&old, Some(new)).expect("it is only marked");
+        let marked = self.commit(old, Some(new)).expect("it is only marked");
         Ok((200, Body::Object(marked)))
     }
 
@@ -177,7 +177,7 @@ impl Write<'_> {
             "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
         });
         custom::set_condition(&mut new, self.now, terminating);
-        let marked = self.commit(&old, Some(new)).expect("it is only marked");
+        let marked = self.commit(old, Some(new)).expect("it is only marked");
         Ok((200, Body::Object(marked)))
     }
 

@@ -25,9 +25,9 @@ use super::read::in_version;
 use super::refusal;
 use super::resource::Resource;
 use super::schema::{Generation, KindSchema};
-use super::server::Server;
+use super::server::{Server, verb_name};
 use super::store::key;
-use crate::api::{Body, Caller, ResourceVersion, Status, Subresource};
+use crate::api::{ApiRequest, Body, Caller, ResourceVersion, Status, Subresource, Verb};
 use crate::object::{GroupVersionKind, Object};
 use crate::time::Timestamp;
 
@@ -36,16 +36,16 @@ type Answer = Result<(u16, Body), Status>;
 
 /// One request to write, on its way through the phases.
 pub(super) struct Write<'a> {
-    pub(super) server: &'a mut Server,
-    pub(super) now: Timestamp,
+    server: &'a mut Server,
+    now: Timestamp,
     caller: &'a Caller,
     resource: Arc<Resource>,
     manager: String,
     verb: &'static str,
     dry_run: bool,
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) subresource: Option<Subresource>,
+    namespace: String,
+    name: String,
+    subresource: Option<Subresource>,
     warnings: Vec<String>,
 }
 
@@ -56,8 +56,7 @@ impl<'a> Write<'a> {
         caller: &'a Caller,
         resource: Arc<Resource>,
         manager: String,
-        verb: &'static str,
-        dry_run: bool,
+        request: &ApiRequest,
     ) -> Self {
         Write {
             server,
@@ -65,12 +64,26 @@ impl<'a> Write<'a> {
             caller,
             resource,
             manager,
-            verb,
-            dry_run,
-            namespace: String::new(),
-            name: String::new(),
-            subresource: None,
+            verb: verb_name(&request.verb),
+            dry_run: request.is_dry_run(),
+            namespace: request.namespace.clone(),
+            name: request.name.clone(),
+            subresource: request.subresource.clone(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// Does what the verb says.
+    pub(super) fn answer(&mut self, verb: Verb) -> Answer {
+        match verb {
+            Verb::Create(object, options) => self.create(object, &options),
+            Verb::Update(object, options) => self.update(object, &options),
+            Verb::Patch(patch, options) => self.patch(patch, &options),
+            Verb::Delete(options) => self.delete(&options),
+            Verb::DeleteCollection(list, options) => self.delete_collection(&list, &options),
+            Verb::Discover | Verb::Get(_) | Verb::List(_) | Verb::Watch(..) => {
+                unreachable!("reads are answered elsewhere")
+            }
         }
     }
 

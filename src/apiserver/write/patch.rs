@@ -12,7 +12,7 @@ use crate::apiserver::{golang, refusal};
 use crate::object::Object;
 
 impl Write<'_> {
-    pub(in crate::apiserver) fn patch(&mut self, patch: Patch, options: &WriteOptions) -> Answer {
+    pub(super) fn patch(&mut self, patch: Patch, options: &WriteOptions) -> Answer {
         if let (Patch::Strategic(_), true) = (&patch, self.resource.is_custom()) {
             return Err(refusal::no_strategic_merge());
         }

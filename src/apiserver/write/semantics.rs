@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Write;
 use super::identity::{changed_identity, repeated};
+use super::{Write, strategy};
 use crate::api::{Cause, FieldValidation, Patch, Status};
 use crate::apiserver::managed::{self, Applied, Writer};
 use crate::apiserver::schema::Registry;
@@ -25,8 +25,12 @@ impl Write<'_> {
         Ok(value)
     }
 
-    /// What is written in one field and kept in another: `stringData` of Secrets.
+    /// What is written in one field and kept in another: `stringData` of Secrets, and the annotation
+    /// that a DaemonSet shows a field of long ago in.
     pub(super) fn fold(&self, value: &mut Value) {
+        if self.resource.is("apps", "DaemonSet") {
+            strategy::show_template_generation(value);
+        }
         if !self.resource.is("", "Secret") {
             return;
         }

@@ -105,6 +105,13 @@ fn labels_of(value: &Value) -> Option<Map<String, Value>> {
     value["metadata"].get("labels").and_then(Value::as_object).cloned()
 }
 
+/// Every DaemonSet that is read has the annotation.
+pub(super) fn show_template_generation(value: &mut Value) {
+    if value["metadata"]["annotations"].get(TEMPLATE_GENERATION).is_none() {
+        set_annotation(value, TEMPLATE_GENERATION, "0");
+    }
+}
+
 /// A DaemonSet counts changes of its template in an annotation, for clients of long ago.
 fn count_template(old: &Value, value: &mut Value) {
     let before = old["metadata"]["annotations"][TEMPLATE_GENERATION].as_str().unwrap_or("0");

@@ -20,7 +20,7 @@ pub(super) enum Managed {
 }
 
 impl Write<'_> {
-    pub(in crate::apiserver) fn update(&mut self, body: Object, options: &WriteOptions) -> Answer {
+    pub(super) fn update(&mut self, body: Object, options: &WriteOptions) -> Answer {
         let value = body.into_value();
         if self.subresource == Some(Subresource::Scale) {
             return self.update_scale(value, options);
@@ -66,15 +66,15 @@ impl Write<'_> {
         if !matches!(managed, Managed::Scaled) {
             managed::keep_times(before, &mut value);
         }
-        if value == *before && !self.is_stored_short(&old) {
+        if value == *before && !self.is_stored_short(old) {
             return Ok((200, Body::Object(old.clone())));
         }
         let new = object(value);
         if is_finished(&new) {
-            self.commit(&old, None);
+            self.commit(old, None);
             return Ok((200, Body::Object(new)));
         }
-        let stored = self.commit(&old, Some(new)).expect("an update leaves an object");
+        let stored = self.commit(old, Some(new)).expect("an update leaves an object");
         Ok((200, Body::Object(stored)))
     }
 
