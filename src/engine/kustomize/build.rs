@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::settings::{Reference, Settings, Substitution};
+use super::words;
 use super::{Answer, KustomizationController, Run, State, Step};
 use crate::api::ApiRequest;
 use crate::engine::names::GROUP;
@@ -13,7 +15,7 @@ use crate::engine::normalize::normalized;
 use crate::engine::stages::{GroupKind, Stage, stages};
 use crate::engine::substitute::substitute;
 use crate::git::Tree;
-use crate::manifest::{base64, yaml};
+use crate::manifest::{self, Overlay, base64, yaml};
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::Next;
 use crate::time::Timestamp;
@@ -61,8 +63,8 @@ impl Build {
         settings: &Settings,
         tree: &Tree,
     ) -> Result<Self, String> {
-        let _ = kustomization;
-        let objects = objects(tree, &normal_path(&settings.path))?;
+        let spec = kustomization.get("spec").unwrap_or(&Value::Null);
+        let objects = objects(tree, &normal_path(&settings.path), spec)?;
         Ok(Build {
             objects: objects.into(),
             next: 0,
@@ -202,27 +204,14 @@ impl KustomizationController {
     }
 }
 
-fn objects(tree: &Tree, path: &str) -> Result<Vec<Object>, String> {
-    let folder = tree.folder(path).unwrap_or_default();
-    let mut objects = Vec::new();
-    for (name, _, blob) in folder.files() {
-        if name.ends_with(".yaml") || name.ends_with(".yml") {
-            let text = blob.as_text().unwrap_or_default();
-            let mistake =
-                |what: String| format!("failed to decode Kubernetes YAML from {name}: {what}");
-            let nodes = yaml::nodes(&name, text, yaml::Dialect::Kustomize)
-                .map_err(|error| mistake(error.message))?;
-            for node in nodes.iter().filter(|node| !node.is_null()) {
-                let object = Object::from_value(node.value());
-                objects.push(object.map_err(|error| mistake(error.0))?);
-            }
-        }
-    }
-    Ok(objects)
+fn objects(tree: &Tree, path: &str, spec: &Value) -> Result<Vec<Object>, String> {
+    let overlay = Overlay::from_spec(spec).map_err(|mistake| mistake.to_string())?;
+    let built = manifest::build_generated(tree, path, &overlay);
+    built.map(|built| built.objects).map_err(|mistake| words::of(&mistake, tree, path))
 }
 
 /// Where Flux would have put the files, which its messages name.
-fn folder_of(tree: &Tree) -> String {
+pub(super) fn folder_of(tree: &Tree) -> String {
     let digits =
         tree.id().as_bytes().iter().take(4).fold(0u32, |n, byte| n << 8 | u32::from(*byte));
     format!("/tmp/kustomization-{digits}")

@@ -13,6 +13,7 @@ mod poll;
 mod prune;
 mod reconcile;
 mod settings;
+mod words;
 
 use std::sync::Arc;
 
