@@ -6,6 +6,7 @@
 use driftlab::check::{self, Convergence, Size};
 use driftlab::manifest;
 use driftlab::object::Object;
+use driftlab::scenario;
 use driftlab::sim::{Choices, Scenario, World};
 
 const CONFIG: &str = "https://git.example.com/config.git";
@@ -60,7 +61,7 @@ fn whatever_happens_the_cluster_comes_to_what_git_has() {
     let convergence = Convergence::new(run, as_in_git);
     let found = convergence.search(1..=runs(), |choice| check::scenario(choice, &Size::default()));
     if let Err(counterexample) = found {
-        panic!("{counterexample:#?}");
+        panic!("{counterexample}");
     }
 }
 
@@ -69,4 +70,13 @@ fn a_calm_scenario_converges() {
     let convergence = Convergence::new(run, as_in_git);
     let calm = check::scenario(&mut Choices::first(), &Size::default());
     convergence.check(&calm).unwrap();
+}
+
+#[test]
+fn a_scenario_reads_back_from_what_it_prints() {
+    for seed in 0..60 {
+        let made = check::scenario(&mut Choices::seeded(seed), &Size::default());
+        let read = scenario::read("made-up.yaml", &made.to_string());
+        assert_eq!(read.map_err(|mistakes| mistakes[0].to_string()), Ok(made), "seed {seed}");
+    }
 }

@@ -155,3 +155,15 @@ impl fmt::Display for Failure {
         }
     }
 }
+
+/// The scenario file, and above it what is wrong.
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counterexample { scenario, failure, runs, shrinks } = self;
+        writeln!(f, "# {failure}")?;
+        writeln!(f, "# found in run {runs}, made smaller in {shrinks} more")?;
+        write!(f, "{scenario}")
+    }
+}
+
+impl std::error::Error for Counterexample {}

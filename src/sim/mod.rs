@@ -16,6 +16,7 @@ mod pipeline;
 mod registry;
 mod schedule;
 pub mod script;
+mod script_text;
 mod strike;
 mod world;
 
