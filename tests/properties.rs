@@ -3,7 +3,8 @@
 //!
 //! `DRIFTLAB_RUNS` says how many scenarios are made up; a few dozen by default.
 
-use driftlab::check::{self, Convergence, Size};
+use driftlab::check::{self, Convergence, Counterexample, Size};
+use driftlab::engine::Policies;
 use driftlab::manifest;
 use driftlab::object::Object;
 use driftlab::scenario;
@@ -12,7 +13,7 @@ use driftlab::sim::{Choices, Scenario, World};
 const CONFIG: &str = "https://git.example.com/config.git";
 
 fn runs() -> u64 {
-    std::env::var("DRIFTLAB_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(8)
+    std::env::var("DRIFTLAB_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(6)
 }
 
 fn run(scenario: &Scenario) -> World {
@@ -63,6 +64,23 @@ fn whatever_happens_the_cluster_comes_to_what_git_has() {
     if let Err(counterexample) = found {
         panic!("{counterexample}");
     }
+}
+
+/// Whether the search finds a scenario that an engine with these policies does not survive.
+fn is_found(policies: &Policies) -> Option<Box<Counterexample>> {
+    let run = |scenario: &Scenario| {
+        scenario.play_in(|world| world.set_policies(policies.clone())).unwrap().world
+    };
+    let convergence = Convergence::new(run, as_in_git);
+    convergence.search(1..=30, |choice| check::scenario(choice, &Size::default())).err()
+}
+
+#[test]
+fn an_engine_that_acts_on_new_revisions_only_is_found_out() {
+    let found = is_found(&Policies { only_new_revisions: true, ..Policies::default() }).unwrap();
+    let Scenario { steps, faults, seed, .. } = &found.scenario;
+    assert_eq!((steps.len(), faults.faults.len(), *seed), (1, 0, 0), "{found}");
+    assert_eq!(scenario::read("found.yaml", &found.to_string()).ok(), Some(found.scenario.clone()));
 }
 
 #[test]

@@ -20,12 +20,22 @@ pub struct Size {
     pub faults: usize,
     /// How long things happen.
     pub span: Duration,
+    /// The controllers that faults strike.
+    pub actors: Vec<String>,
 }
 
 impl Default for Size {
     /// Three applications; five commits, five changes by hand and three faults in ten minutes.
     fn default() -> Self {
-        Size { apps: 3, commits: 5, drifts: 5, faults: 3, span: Duration::from_mins(10) }
+        let actors = ["kustomize-controller", "source-controller", "deployment-controller"];
+        Size {
+            apps: 3,
+            commits: 5,
+            drifts: 5,
+            faults: 3,
+            span: Duration::from_mins(10),
+            actors: actors.map(str::to_owned).to_vec(),
+        }
     }
 }
 
@@ -36,6 +46,10 @@ pub fn scenario(choice: &mut dyn Choice, size: &Size) -> Scenario {
     let mut apps = Apps::draw(&mut draw, size.apps);
     let mut scenario = Scenario::new("Made up").repository("config", apps.files());
     scenario = scenario.sync("apps", "config", "./apps");
+    let sync = scenario.sync.get_mut("apps").expect("just put there");
+    sync.source_interval = Some(Duration::from_mins(2));
+    sync.spec
+        .extend([("interval", "5m"), ("retryInterval", "1m")].map(|(k, v)| (k.into(), v.into())));
     scenario.cluster.nodes = 1;
     let mut steps = commits(&mut draw, &mut apps, size);
     steps.extend(drifts(&mut draw, size));
@@ -90,13 +104,14 @@ pub fn faults(draw: &mut Draw<'_>, size: &Size) -> FaultPlan {
 }
 
 fn fault(draw: &mut Draw<'_>, size: &Size) -> Fault {
-    let what = fault_action(draw);
+    let what = fault_action(draw, size);
     let window = Some(Duration::from_secs(10 * draw.number(1, 12) as u64));
     let at_request = matches!(what, FaultAction::Crash { .. }) || draw.once_in(3);
     let when = match at_request {
         false => Trigger::At(time(draw, size)),
         true => {
-            let requests = Requests { actor: controller(draw), ..Requests::default() };
+            let requests =
+                Requests { actor: draw.one_of(&size.actors).clone(), ..Requests::default() };
             Trigger::Request { requests, nth: draw.number(1, 60) as u32 }
         }
     };
@@ -104,8 +119,8 @@ fn fault(draw: &mut Draw<'_>, size: &Size) -> Fault {
     Fault { when, what, lasts: if once { None } else { window } }
 }
 
-fn fault_action(draw: &mut Draw<'_>) -> FaultAction {
-    let actor = controller(draw);
+fn fault_action(draw: &mut Draw<'_>, size: &Size) -> FaultAction {
+    let actor = draw.one_of(&size.actors).clone();
     let requests = || Requests { actor: actor.clone(), ..Requests::default() };
     match draw.number(0, 9) {
         0 => FaultAction::ApiError {
@@ -132,10 +147,6 @@ fn fault_action(draw: &mut Draw<'_>) -> FaultAction {
         8 => FaultAction::NodeDown { node: "node-1".into() },
         _ => FaultAction::Compact {},
     }
-}
-
-fn controller(draw: &mut Draw<'_>) -> String {
-    (*draw.one_of(&["kustomize-controller", "source-controller", "deployment-controller"])).into()
 }
 
 fn time(draw: &mut Draw<'_>, size: &Size) -> Duration {

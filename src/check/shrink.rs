@@ -1,7 +1,7 @@
 //! Making a failing scenario smaller, as long as it fails.
 
-use crate::sim::Scenario;
 use crate::sim::script::Step;
+use crate::sim::{Fault, FaultAction, Requests, Scenario, Trigger};
 use crate::time::Duration;
 
 /// The smallest scenario that can be found that still fails, and how often that was tried.
@@ -84,15 +84,12 @@ impl Shrinker<'_> {
         }
     }
 
+    /// Lets a fault strike a single request, an earlier one, or for a shorter time.
     fn simplify_faults(&mut self) {
         for at in 0..self.best.faults.faults.len() {
-            for lasts in [None, Some(Duration::from_secs(10)), Some(Duration::from_mins(1))] {
+            for simpler in simpler_faults(&self.best.faults.faults[at]) {
                 let mut candidate = self.best.clone();
-                let fault = &mut candidate.faults.faults[at];
-                if fault.lasts <= lasts {
-                    break;
-                }
-                fault.lasts = lasts;
+                candidate.faults.faults[at] = simpler;
                 if self.offer(candidate) {
                     break;
                 }
@@ -126,6 +123,30 @@ impl Shrinker<'_> {
                 break;
             }
         }
+    }
+}
+
+/// Faults that do less than one does, the simplest first.
+fn simpler_faults(fault: &Fault) -> Vec<Fault> {
+    let once = |requests: &Requests, nth| Fault {
+        when: Trigger::Request { requests: requests.clone(), nth },
+        what: fault.what.clone(),
+        lasts: None,
+    };
+    let span = fault.lasts.unwrap_or(Duration::from_hours(1));
+    let shorter = [1, 10, 60].map(Duration::from_secs).into_iter().filter(|s| *s < span);
+    let shorter = shorter.map(|lasts| Fault { lasts: Some(lasts), ..fault.clone() });
+    match (&fault.when, &fault.what) {
+        (Trigger::Request { requests, nth }, _) if fault.lasts.is_none() => {
+            (1..*nth.min(&20)).map(|earlier| once(requests, earlier)).collect()
+        }
+        (
+            _,
+            FaultAction::ApiError { requests, .. }
+            | FaultAction::AnswerLost { requests }
+            | FaultAction::Slow { requests, .. },
+        ) => (1..=8).map(|nth| once(requests, nth)).chain(shorter).collect(),
+        _ => shorter.collect(),
     }
 }
 

@@ -1,17 +1,19 @@
 //! How a world begins.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::choice::Choices;
 use super::fault::{Fault, FaultPlan};
 use super::latency::Latency;
 use super::registry::{InvalidImageName, Registry};
 use super::world::{Inner, World};
+use crate::api::{ApiRequest, Caller, WriteOptions};
 use crate::apiserver::Server;
 use crate::cluster;
-use crate::engine::Policies;
 use crate::engine::kustomize::KustomizationController;
+use crate::engine::{self, Policies};
 use crate::git::Repository;
+use crate::object::Object;
 use crate::time::Timestamp;
 use crate::trace::Role;
 
@@ -156,7 +158,11 @@ impl WorldBuilder {
 
     /// The world.
     pub fn build(self) -> World {
-        let mut inner = Inner::new(self.start, Server::new());
+        let server = match self.controllers {
+            Controllers::All => with_engine(),
+            Controllers::Cluster | Controllers::None => Server::new(),
+        };
+        let mut inner = Inner::new(self.start, server);
         inner.registry = self.registry;
         inner.latency = self.latency;
         let mut world = World { inner: Arc::new(inner), choices: self.choices };
@@ -167,7 +173,7 @@ impl WorldBuilder {
         }
         self.nodes.iter().for_each(|node| world.add_node(node));
         if self.controllers == Controllers::All {
-            world.install_engine(self.engine);
+            world.add_engine(self.engine);
         }
         for (url, repository) in self.repositories {
             world.add_repository(&url, repository);
@@ -175,4 +181,22 @@ impl WorldBuilder {
         world.inject_all(&self.faults);
         world
     }
+}
+
+/// A server on which the GitOps engine is installed: its namespace, and the definitions of its kinds.
+fn with_engine() -> Server {
+    static INSTALLED: OnceLock<Server> = OnceLock::new();
+    INSTALLED.get_or_init(install_engine).clone()
+}
+
+fn install_engine() -> Server {
+    let mut server = Server::new();
+    let installer = Caller::new("cluster-admin", "flux/v2");
+    let namespace = Object::new("v1", "Namespace", "", "flux-system");
+    for object in [namespace].into_iter().chain(engine::crds()) {
+        let request = ApiRequest::apply(&object, WriteOptions::default());
+        let answer = server.handle(Timestamp::START, &installer, request);
+        answer.unwrap_or_else(|status| panic!("{}: {status}", object.reference()));
+    }
+    server
 }

@@ -161,8 +161,7 @@ fn expectation(expectation: &Expectation) -> Value {
         When::At(at) => put("at", time(at)),
         When::By(by) => put("by", time(by)),
         When::Always(until) | When::Never(until) => {
-            let name =
-                if matches!(expectation.when, When::Never(_)) { "never" } else { "always" };
+            let name = if matches!(expectation.when, When::Never(_)) { "never" } else { "always" };
             put(name, json!(true));
             until.into_iter().for_each(|until| put("until", time(until)));
         }

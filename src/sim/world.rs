@@ -19,7 +19,7 @@ use super::strike::Faults;
 use crate::api::{ApiRequest, ApiResponse, Caller, Status, WriteOptions};
 use crate::apiserver::Server;
 use crate::cluster::{self, Kubelet};
-use crate::engine;
+use crate::engine::Policies;
 use crate::engine::kustomize::KustomizationController;
 use crate::engine::notification::ReceiverController;
 use crate::engine::source::GitRepositoryController;
@@ -166,19 +166,24 @@ impl World {
         self.add(Arc::new(kubelet), Role::ControlPlane, name);
     }
 
-    /// Installs the GitOps engine: its namespace, the definitions of its kinds, its controllers.
-    pub(super) fn install_engine(&mut self, kustomize: KustomizationController) {
-        let installer = Caller::new("cluster-admin", "flux/v2");
-        let namespace = Object::new("v1", "Namespace", "", "flux-system");
-        let inner = self.inner_mut();
-        for object in [namespace].into_iter().chain(engine::crds()) {
-            let request = ApiRequest::apply(&object, WriteOptions::default());
-            let answer = inner.server.handle(inner.now, &installer, request);
-            answer.unwrap_or_else(|status| panic!("{}: {status}", object.reference()));
-        }
+    /// Runs the GitOps engine, on a server that has its kinds.
+    pub(super) fn add_engine(&mut self, kustomize: KustomizationController) {
         self.add(Arc::new(GitRepositoryController::new()), Role::Engine, "");
         self.add(Arc::new(kustomize), Role::Engine, "");
         self.add(Arc::new(ReceiverController::new()), Role::Engine, "");
+    }
+
+    /// Gives the running GitOps engine other policies.
+    ///
+    /// # Panics
+    ///
+    /// When no engine runs in this world.
+    pub fn set_policies(&mut self, policies: Policies) {
+        let controller = Arc::new(KustomizationController::new(policies));
+        let named = |actor: &Arc<Actor>| *actor.name == *Reconciler::name(&*controller);
+        let inner = self.inner_mut();
+        let index = inner.actors.iter().position(named).expect("the engine runs in this world");
+        inner.actor_mut(index).controller = controller;
     }
 
     /// Has everything decided by another source from now on.

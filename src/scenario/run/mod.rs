@@ -78,20 +78,23 @@ impl Scenario {
     pub fn play_with(&self, base: &Path, options: &RunOptions) -> Result<Run, Vec<Mistake>> {
         Ok(run(&Script::read(self, base)?, options))
     }
+
+    /// Plays it in a world that is prepared first: with a controller of your own, for instance.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scenario::play`].
+    pub fn play_in(&self, prepare: impl FnOnce(&mut World)) -> Result<Run, Vec<Mistake>> {
+        let script = Script::read(self, Path::new("."))?;
+        let mut runner = Runner::new(&script, &RunOptions::default());
+        prepare(&mut runner.world);
+        Ok(runner.play())
+    }
 }
 
 /// Runs a script.
 pub(crate) fn run(script: &Script, options: &RunOptions) -> Run {
-    let mut runner = Runner::new(script, options);
-    for step in 0..script.scenario.steps.len() {
-        let at = runner.start + script.scenario.steps[step].at;
-        if runner.end.is_some_and(|end| at > end) {
-            break;
-        }
-        runner.run_until(at);
-        runner.begin_step(step);
-    }
-    runner.finish()
+    Runner::new(script, options).play()
 }
 
 /// A run under way.
@@ -129,6 +132,19 @@ impl<'a> Runner<'a> {
             seen: 0,
             begun: start,
         }
+    }
+
+    /// Does each step at its time, and sees it through.
+    fn play(mut self) -> Run {
+        for (index, step) in self.script.scenario.steps.iter().enumerate() {
+            let at = self.start + step.at;
+            if self.end.is_some_and(|end| at > end) {
+                break;
+            }
+            self.run_until(at);
+            self.begin_step(index);
+        }
+        self.finish()
     }
 
     /// Lets everything happen up to a time, with commands that wait and expectations looked after.
