@@ -551,3 +551,47 @@ fn an_autoscaler_follows_the_load_up_at_once_and_down_after_five_minutes() {
         "{told:#?}"
     );
 }
+
+#[test]
+fn a_budget_tells_how_many_pods_may_be_evicted() {
+    let check = |spec: Value, expected: (i64, i64, i64)| {
+        let mut rig = Rig::new(2);
+        rig.create(deployment("hello", 4, "nginx:1.27"));
+        let mut budget = Object::new("policy/v1", "PodDisruptionBudget", "default", "hello");
+        budget.set("spec", spec);
+        budget.set("spec.selector", json!({"matchLabels": {"app": "hello"}}));
+        rig.create(budget);
+        rig.run_for(Duration::from_secs(30));
+        let budget = rig.get("PodDisruptionBudget", "default", "hello");
+        let count = |field: &str| budget.int(&format!("status.{field}")).unwrap();
+        let found = (count("currentHealthy"), count("desiredHealthy"), count("disruptionsAllowed"));
+        assert_eq!(found, expected);
+    };
+    check(json!({"minAvailable": 3}), (4, 3, 1));
+    check(json!({"minAvailable": "100%"}), (4, 4, 0));
+    check(json!({"maxUnavailable": "25%"}), (4, 3, 1));
+}
+
+#[test]
+fn a_quota_tells_what_is_used_of_it() {
+    let mut rig = Rig::new(1);
+    let mut quota = Object::new("v1", "ResourceQuota", "default", "q");
+    quota.set("spec.hard", json!({"pods": "10", "count/deployments.apps": "3", "requests.memory": "1Gi", "count/secrets": "1"}));
+    rig.create(quota);
+    let mut hello = deployment("hello", 3, "nginx:1.27");
+    hello.set("spec.template.spec.containers.0.resources", json!({"requests": {"memory": "64Mi"}}));
+    rig.create(hello);
+    rig.run_for(Duration::from_secs(30));
+    let used =
+        |rig: &Rig| rig.get("ResourceQuota", "default", "q").get("status.used").cloned().unwrap();
+    assert_eq!(
+        used(&rig),
+        json!({"pods": "3", "count/deployments.apps": "1", "requests.memory": "192Mi", "count/secrets": "0"})
+    );
+    rig.delete("Deployment", "default", "hello", None);
+    rig.run_for(Duration::from_secs(30));
+    assert_eq!(
+        used(&rig),
+        json!({"pods": "0", "count/deployments.apps": "0", "requests.memory": "0", "count/secrets": "0"})
+    );
+}

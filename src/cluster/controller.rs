@@ -2,8 +2,8 @@
 
 use super::{
     CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints, GarbageCollector,
-    HorizontalPodAutoscalers, Jobs, Namespaces, NodeLifecycle, ReplicaSets, RootCertificates,
-    Scheduler, ServiceAccounts, StatefulSets,
+    HorizontalPodAutoscalers, Jobs, Namespaces, NodeLifecycle, PodDisruptionBudgets, ReplicaSets,
+    ResourceQuotas, RootCertificates, Scheduler, ServiceAccounts, StatefulSets,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -102,6 +102,8 @@ controllers! {
     StatefulSets: "StatefulSets.",
     DaemonSets: "DaemonSets.",
     HorizontalPodAutoscalers: "HorizontalPodAutoscalers.",
+    PodDisruptionBudgets: "PodDisruptionBudgets.",
+    ResourceQuotas: "ResourceQuotas.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

@@ -25,6 +25,8 @@ kinds! {
     controller_revision = "apps/v1" "ControllerRevision";
     claim = "v1" "PersistentVolumeClaim";
     autoscaler = "autoscaling/v2" "HorizontalPodAutoscaler";
+    budget = "policy/v1" "PodDisruptionBudget";
+    quota = "v1" "ResourceQuota";
     replica_set = "apps/v1" "ReplicaSet";
     deployment = "apps/v1" "Deployment";
 }

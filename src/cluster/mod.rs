@@ -8,6 +8,7 @@ mod controller;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod fnv;
 mod garbage;
@@ -19,6 +20,7 @@ mod kubelet;
 mod namespace;
 mod node_lifecycle;
 mod pods;
+mod quota;
 mod replica_set;
 mod report;
 mod revisions;
@@ -33,12 +35,14 @@ pub use controller::{Controller, ControllerState};
 pub use cron_job::CronJobs;
 pub use daemon_set::DaemonSets;
 pub use deployment::Deployments;
+pub use disruption::PodDisruptionBudgets;
 pub use endpoints::{EndpointSlices, Endpoints};
 pub use garbage::GarbageCollector;
 pub use job::Jobs;
 pub use kubelet::{Kubelet, last_heartbeat, registration};
 pub use namespace::Namespaces;
 pub use node_lifecycle::NodeLifecycle;
+pub use quota::ResourceQuotas;
 pub use replica_set::ReplicaSets;
 pub use scheduler::Scheduler;
 pub use service_account::{RootCertificates, ServiceAccounts};
@@ -59,6 +63,8 @@ pub fn control_plane() -> Vec<Controller> {
         StatefulSets.into(),
         DaemonSets.into(),
         HorizontalPodAutoscalers.into(),
+        PodDisruptionBudgets.into(),
+        ResourceQuotas.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),
