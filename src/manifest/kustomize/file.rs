@@ -38,6 +38,10 @@ pub(super) struct Kustomization {
     pub(super) patches_strategic_merge: Vec<Text>,
     pub(super) patches_json6902: Vec<Patch>,
     pub(super) replacements: Vec<Replacement>,
+    /// Objects, or files of them, that configure generators.
+    pub(super) generators: Vec<Text>,
+    /// Objects, or files of them, that configure transformers.
+    pub(super) transformers: Vec<Text>,
     pub(super) config_maps: Vec<Generator>,
     pub(super) secrets: Vec<Generator>,
     pub(super) generator_options: Option<Options>,
@@ -221,6 +225,8 @@ impl Kustomization {
             patches_strategic_merge: f.texts("patchesStrategicMerge")?,
             patches_json6902: f.each("patchesJson6902", patch)?,
             replacements: f.each("replacements", replacement)?,
+            generators: f.texts("generators")?,
+            transformers: f.texts("transformers")?,
             config_maps: f.each("configMapGenerator", config_map)?,
             secrets: f.each("secretGenerator", secret)?,
             generator_options: f.one("generatorOptions", options)?,
@@ -313,11 +319,6 @@ fn refuse_plugins(file: &str, f: &mut Fields<'_>) -> Read<()> {
             "helmChartInflationGenerator",
             "render the chart with `helm template` and list the result under resources",
         ),
-        (
-            "generators",
-            "use configMapGenerator and secretGenerator, or list what they make under resources",
-        ),
-        ("transformers", "use the fields of the kustomization itself"),
         ("validators", "leave them out: nothing is validated here"),
     ];
     for (field, remedy) in refused {
@@ -360,7 +361,8 @@ fn label(file: &str, node: &Node) -> Read<Label> {
     Ok(label)
 }
 
-fn image(file: &str, node: &Node) -> Read<Image> {
+/// Reads an image entry.
+pub(super) fn image(file: &str, node: &Node) -> Read<Image> {
     let mut f = Fields::of(file, node, "an entry of images")?;
     let image = Image {
         name: f.text("name")?,
@@ -374,7 +376,8 @@ fn image(file: &str, node: &Node) -> Read<Image> {
     Ok(image)
 }
 
-fn replicas(file: &str, node: &Node) -> Read<Replicas> {
+/// Reads a replicas entry.
+pub(super) fn replicas(file: &str, node: &Node) -> Read<Replicas> {
     let mut f = Fields::of(file, node, "an entry of replicas")?;
     let replicas = Replicas { name: f.text("name")?, count: f.whole("count")?, line: f.line() };
     f.finish()?;
@@ -394,7 +397,8 @@ fn patch(file: &str, node: &Node) -> Read<Patch> {
     Ok(patch)
 }
 
-fn selector(file: &str, node: &Node) -> Read<Selector> {
+/// Reads a selector.
+pub(super) fn selector(file: &str, node: &Node) -> Read<Selector> {
     let mut f = Fields::of(file, node, "a selector")?;
     let selector = read_selector(&mut f)?;
     f.finish()?;
@@ -411,7 +415,8 @@ fn read_selector(f: &mut Fields<'_>) -> Read<Selector> {
     })
 }
 
-fn replacement(file: &str, node: &Node) -> Read<Replacement> {
+/// Reads a replacement.
+pub(super) fn replacement(file: &str, node: &Node) -> Read<Replacement> {
     let mut f = Fields::of(file, node, "a replacement")?;
     let replacement = Replacement {
         path: f.text("path")?,
@@ -474,15 +479,20 @@ fn secret(file: &str, node: &Node) -> Read<Generator> {
 }
 
 fn generator(file: &str, f: &mut Fields<'_>) -> Read<Generator> {
-    let line = f.line();
     let name = f.text("name")?;
+    generator_named(&name, file, f)
+}
+
+/// Reads the fields of a generator but for its name.
+pub(super) fn generator_named(name: &str, file: &str, f: &mut Fields<'_>) -> Read<Generator> {
+    let line = f.line();
     if name.is_empty() {
         return Err(Mistake::new(file, line, "a generator without a name", "give it a name"));
     }
     let mut envs = f.texts("envs")?;
     envs.extend(Some(line_of(f, "env")?).filter(|env| !env.value.is_empty()));
     Ok(Generator {
-        name,
+        name: name.into(),
         namespace: f.text("namespace")?,
         behavior: behavior(&f.text("behavior")?),
         literals: f.texts("literals")?,

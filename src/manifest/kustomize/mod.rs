@@ -19,6 +19,7 @@ mod order;
 mod overlay;
 mod patch;
 mod path;
+mod plugin;
 mod references;
 mod replace;
 mod resource;

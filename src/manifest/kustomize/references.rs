@@ -168,10 +168,8 @@ impl Fixing<'_> {
         let same =
             |a: &Candidate, b: &Candidate| a.id.name == b.id.name && a.namespace == b.namespace;
         let Some(referral) = self.referral(&name, meant, same)? else { return Ok(()) };
-        if referral.id.name != name {
-            if let Some(field) = node.get_mut("name") {
-                set_text(field, &referral.id.name)?;
-            }
+        if let Some(field) = node.get_mut("name").filter(|_| referral.id.name != name) {
+            set_text(field, &referral.id.name)?;
         }
         if !referral.namespace.is_empty() {
             node.set("namespace", Node::string(&referral.namespace));

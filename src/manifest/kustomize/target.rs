@@ -7,8 +7,8 @@ use super::file::{FILE_NAMES, Kustomization, Patch, Replacement, Text, replaceme
 use super::files::{Files, Found, is_within, missing, shown};
 use super::generate::{Made, absorb, add_hashes, generate};
 use super::patch::{self, Patching};
-use super::resource::{self, Resources};
-use super::{order, references, replace, transform, vars};
+use super::resource::{self, Resource, Resources};
+use super::{order, plugin, references, replace, transform, vars};
 use crate::manifest::Mistake;
 use crate::manifest::yaml::Node;
 use crate::object::Object;
@@ -221,7 +221,7 @@ impl<'a> Target<'a> {
         all.config.merge(&config).map_err(about)
     }
 
-    fn generate(&self, k: &Kustomization, folder: &str, resources: &mut Resources) -> Step {
+    fn generate(&mut self, k: &Kustomization, folder: &str, resources: &mut Resources) -> Step {
         let config_maps = k.config_maps.iter().map(|generator| (generator, Made::ConfigMap));
         let secrets = k.secrets.iter().map(|generator| (generator, Made::Secret));
         for (generator, made) in config_maps.chain(secrets) {
@@ -234,10 +234,36 @@ impl<'a> Target<'a> {
                 })
                 .map_err(|fault| fault.at(&k.file, generator.line))?;
         }
+        for config in self.plugins(k, folder, &k.generators)? {
+            let (generator, made) = plugin::generator(&config)?;
+            let object = generate(&generator, made, None, &self.files, folder);
+            let here = |fault: Fault| fault.at(&config.origin.0, config.origin.1);
+            object.and_then(|object| absorb(resources, object)).map_err(here)?;
+        }
         Ok(())
     }
 
-    fn transform(&self, k: &Kustomization, folder: &str, all: &mut Accumulated) -> Step {
+    /// The objects that configure generators or transformers: written here, in files, or in folders.
+    fn plugins(
+        &mut self,
+        k: &Kustomization,
+        folder: &str,
+        entries: &[Text],
+    ) -> Step<Vec<Resource>> {
+        let mut all = Accumulated::default();
+        for entry in entries {
+            match resource::read(&k.file, &entry.value) {
+                Ok(inline) => all
+                    .resources
+                    .append_all(Resources(inline))
+                    .map_err(|f| f.at(&k.file, entry.line))?,
+                Err(_) => self.resource(k, folder, entry, &mut all)?,
+            }
+        }
+        Ok(all.resources.0)
+    }
+
+    fn transform(&mut self, k: &Kustomization, folder: &str, all: &mut Accumulated) -> Step {
         let Accumulated { resources, config, .. } = all;
         self.strategic_patches(k, folder, resources)?;
         self.patches(k, folder, resources)?;
@@ -271,6 +297,10 @@ impl<'a> Target<'a> {
         for (replacement, file) in self.replacements(k, folder)? {
             replace::apply(resources, &replacement)
                 .map_err(|fault| fault.at(&file, replacement.line))?;
+        }
+        for config in self.plugins(k, folder, &k.transformers)? {
+            plugin::transform(&config, resources, &self.files, folder)?;
+            resources.drop_empty();
         }
         Ok(())
     }
@@ -338,7 +368,7 @@ impl<'a> Target<'a> {
 }
 
 /// The object, its annotations turned into text, as kustomize leaves them.
-fn finished(mut resource: resource::Resource) -> Step<Object> {
+fn finished(mut resource: Resource) -> Step<Object> {
     let (file, line) = resource.origin.clone();
     if let Some(metadata) = resource.node.get_mut("metadata") {
         if metadata.get("annotations").is_some_and(Node::is_empty) {

@@ -42,7 +42,8 @@ impl Twins {
             let now: Vec<Option<Node>> =
                 places.iter().map(|place| at(object, place).cloned()).collect();
             let pairs = now.iter().zip(&before);
-            let changed = pairs.filter(|(now, before)| now.is_some() && !same(now, before)).last();
+            let changed =
+                pairs.filter(|(now, before)| now.is_some() && !same(now, before)).next_back();
             if let Some(value) = changed.and_then(|(now, _)| now.clone()) {
                 for place in places.iter() {
                     if let Some(node) = at_mut(object, place) {

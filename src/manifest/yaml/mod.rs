@@ -9,6 +9,7 @@
 //! or aliases that expand without end.
 
 mod edit;
+mod folded;
 mod parse;
 mod scalar;
 mod timestamp;
@@ -27,8 +28,11 @@ pub use write::to_string;
 pub enum Dialect {
     /// kubectl's and the API server's: YAML 1.1, the last of two equal keys wins.
     Kubectl,
-    /// kustomize's, and so Flux's: `yes` is text, equal keys are a mistake.
+    /// kustomize's, and so Flux's: `yes` is text, equal keys are a mistake, a date is a time, and folded
+    /// text is what kustomize makes of it.
     Kustomize,
+    /// What one expects: `yes` is text, equal keys are a mistake, a date is text, keys are text.
+    Plain,
 }
 
 /// A line and a column of a text, both from 1.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
+use super::folded::written_back;
 use super::scalar::{Scalar, Tag, float, integer, is_infinite, resolve, truth};
 use super::{Content, Dialect, Entry, Key, Node, Position, YamlError};
 
@@ -89,7 +90,8 @@ impl<'a> Composer<'a> {
         let at = position(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(text, style, anchor, tag.as_deref(), at)
+                let text = self.text(text, style, span);
+                self.scalar(text, style == ScalarStyle::Plain, anchor, tag.as_deref(), at)
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.open(Content::Sequence(Vec::new()), anchor, at)
@@ -107,20 +109,29 @@ impl<'a> Composer<'a> {
         }
     }
 
+    fn text(&self, text: Cow<'_, str>, style: ScalarStyle, span: &Span) -> String {
+        match style {
+            // The parser says ~ for nothing at all.
+            ScalarStyle::Plain if span.is_empty() => String::new(),
+            ScalarStyle::Folded if self.dialect == Dialect::Kustomize => written_back(&text),
+            _ => text.into_owned(),
+        }
+    }
+
     fn scalar(
         &mut self,
-        text: Cow<'_, str>,
-        style: ScalarStyle,
+        text: String,
+        unquoted: bool,
         anchor: usize,
         tag: Option<&granit_parser::Tag>,
         at: Position,
     ) -> Result<(), YamlError> {
-        let plain = style == ScalarStyle::Plain && tag.is_none();
+        let plain = unquoted && tag.is_none();
         if plain && text == "<<" && self.awaits_key() {
             self.open.last_mut().expect("a mapping awaits a key").key = Some(PendingKey::Merge);
             return Ok(());
         }
-        let scalar = self.resolve(text.into_owned(), plain, tag, at)?;
+        let scalar = self.resolve(text, plain, tag, at)?;
         let node = Node { content: Content::Scalar(scalar), at };
         self.anchor(anchor, &node)?;
         self.put(node)
@@ -174,7 +185,7 @@ impl<'a> Composer<'a> {
         for (before, mapping) in std::mem::take(&mut open.merges) {
             match self.dialect {
                 Dialect::Kubectl => open.merge(mapping, |at| !(before..own).contains(&at)),
-                Dialect::Kustomize => open.merge(mapping, |_| false),
+                _ => open.merge(mapping, |_| false),
             }
         }
         self.anchor(open.anchor, &open.node)?;
@@ -218,7 +229,7 @@ impl<'a> Composer<'a> {
             }
         };
         let twice = self.open.last().is_some_and(|open| open.index.contains_key(&text));
-        if twice && self.dialect == Dialect::Kustomize {
+        if twice && self.dialect != Dialect::Kubectl {
             let message = format!("the key {text:?} stands twice in one mapping");
             return Err(self.error(at, message, "keep one of the two"));
         }

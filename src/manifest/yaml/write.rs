@@ -217,6 +217,12 @@ impl Writer {
     }
 }
 
+/// Whether a text reads as itself when it is written in a block, after `|` or `>`.
+pub(super) fn may_be_block(text: &str) -> bool {
+    let printable = text.chars().all(|c| c == '\t' || u32::from(c) > 0xffff || is_printable(c));
+    printable && !text.contains(" \n") && !text.ends_with(' ') && !text.is_empty()
+}
+
 /// How a text may be written so that it reads as itself.
 struct Shape {
     may_be_plain: bool,

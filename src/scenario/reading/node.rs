@@ -34,7 +34,7 @@ pub(super) struct Spot {
 
 /// Reads one document.
 pub(super) fn parse(file: &str, source: &str) -> Result<Node, Mistake> {
-    let documents = yaml::nodes(file, source, Dialect::Kustomize).map_err(|error| {
+    let documents = yaml::nodes(file, source, Dialect::Plain).map_err(|error| {
         let spot = Spot { line: error.line, column: error.column, length: 1 };
         Mistake::at("", error.message).hint(error.remedy).with_place(spot.place(file, source))
     })?;
