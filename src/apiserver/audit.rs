@@ -94,6 +94,10 @@ impl Audit {
         self.entries.iter()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn reads(&self) -> impl Iterator<Item = (&str, &'static str, &str, u64)> {
         self.reads.iter().map(|((user, verb, kind), n)| (user.as_str(), *verb, kind.as_str(), *n))
     }

@@ -44,9 +44,9 @@ impl<'a> View<'a> {
             Some(Subresource::Status) if resource.status => shown,
             Some(Subresource::Scale) => match &resource.scale {
                 Some(paths) => scale::of(&shown, paths),
-                None => return Err(refusal::unknown_resource()),
+                None => return Err(refusal::no_subresource(resource, &request.name)),
             },
-            Some(_) => return Err(refusal::unknown_resource()),
+            Some(_) => return Err(refusal::no_subresource(resource, &request.name)),
         };
         Ok(ApiResponse::ok(Body::Object(part)))
     }

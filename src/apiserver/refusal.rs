@@ -18,6 +18,11 @@ pub(super) fn not_found(resource: &Resource, name: &str) -> Status {
     Status::failure_about(Reason::NotFound, message, about(resource, name))
 }
 
+/// The resource has no such subresource; of custom resources the server says it as of a missing object.
+pub(super) fn no_subresource(resource: &Resource, name: &str) -> Status {
+    if resource.is_custom() { not_found(resource, name) } else { unknown_resource() }
+}
+
 pub(super) fn already_exists(resource: &Resource, name: &str, deleting: bool) -> Status {
     let prefix = if deleting { "object is being deleted: " } else { "" };
     let message = format!("{prefix}{} \"{name}\" already exists", resource.resource());

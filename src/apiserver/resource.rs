@@ -135,16 +135,29 @@ impl Resource {
     }
 
     /// What to tell whoever uses a version that is on its way out.
-    pub(super) fn deprecation(&self) -> Option<String> {
+    pub(super) fn deprecation(&self, resources: &Resources) -> Option<String> {
         if self.is("", "Endpoints") {
             let text =
                 "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
             return Some(text.into());
         }
         match self.custom.as_ref()?.deprecated.as_deref()? {
-            "" => Some(format!("{} {} is deprecated", self.gvk.api_version(), self.gvk.kind)),
+            "" => {
+                let own = format!("{} {}", self.gvk.api_version(), self.gvk.kind);
+                let newer = resources.iter().find(|other| other.replaces(self));
+                let hint = newer
+                    .map(|other| format!("; use {} {}", other.gvk.api_version(), other.gvk.kind));
+                Some(format!("{own} is deprecated{}", hint.unwrap_or_default()))
+            }
             text => Some(text.into()),
         }
+    }
+
+    /// Whether it is a later version of the same kind that is not deprecated itself.
+    fn replaces(&self, other: &Resource) -> bool {
+        let deprecated = self.custom.as_ref().is_some_and(|custom| custom.deprecated.is_some());
+        let (own, others) = (maturity(&self.gvk.version), maturity(&other.gvk.version));
+        self.table == other.table && !deprecated && own > others && (others.0 < 2 || own.0 == 2)
     }
 
     /// Whether its objects carry a generation.
@@ -172,6 +185,18 @@ impl KindSchema {
     }
 }
 
+/// How a version ranks: alpha, beta or stable, then its numbers (`v2beta1` is 1, 2, 1).
+fn maturity(version: &str) -> (u8, u32, u32) {
+    let number = |text: &str| text.parse().unwrap_or(0);
+    let digits = version.trim_start_matches('v');
+    for (rank, stage) in [(0, "alpha"), (1, "beta")] {
+        if let Some((major, minor)) = digits.split_once(stage) {
+            return (rank, number(major), number(minor));
+        }
+    }
+    (2, number(digits), 0)
+}
+
 impl Strategy {
     fn read(words: &str) -> Self {
         let has = |word: &str| words.split(' ').any(|w| w == word);
@@ -187,6 +212,12 @@ impl Strategy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_rank_by_stage_then_number() {
+        let ranked = ["v1alpha1", "v1alpha2", "v1beta1", "v2beta1", "v1", "v2", "v10"];
+        assert!(ranked.is_sorted_by_key(|version| maturity(version)));
+    }
 
     #[test]
     fn strategies_are_of_kinds_that_are_served_or_known_to_come() {

@@ -8,7 +8,10 @@ use crate::object::{LabelSelector, Object};
 /// The `autoscaling/v1` Scale of an object.
 pub(super) fn of(object: &Object, paths: &Scale) -> Object {
     let count = |path: &str| object.int(path).unwrap_or(0);
-    let mut metadata = json!({"name": object.name(), "namespace": object.namespace(), "uid": object.uid(), "resourceVersion": object.resource_version()});
+    let mut metadata = json!({"name": object.name(), "uid": object.uid(), "resourceVersion": object.resource_version()});
+    if !object.namespace().is_empty() {
+        metadata["namespace"] = json!(object.namespace());
+    }
     if let Some(created) = object.get("metadata.creationTimestamp") {
         metadata["creationTimestamp"] = created.clone();
     }

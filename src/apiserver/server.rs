@@ -153,6 +153,11 @@ impl Server {
         self.audit.entries()
     }
 
+    /// How many entries the audit log has.
+    pub(super) fn requests_audited(&self) -> usize {
+        self.audit.len()
+    }
+
     /// How many reads were answered: user, verb, kind, count.
     pub fn reads(&self) -> impl Iterator<Item = (&str, &'static str, &str, u64)> {
         self.audit.reads()
@@ -189,7 +194,7 @@ impl Server {
             Ok(resource) => resource,
             Err(refused) => return (Err(refused), Vec::new()),
         };
-        let mut warnings: Vec<String> = resource.deprecation().into_iter().collect();
+        let mut warnings: Vec<String> = resource.deprecation(&self.resources).into_iter().collect();
         if request.is_write() || request.is_dry_run() {
             let mut write = Write::new(self, now, caller, resource, manager, &request);
             let answer = write.answer(request.verb);

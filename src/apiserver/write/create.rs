@@ -83,12 +83,13 @@ impl Write<'_> {
             let name = self.free_name(prefix);
             metadata.insert("name".into(), json!(name));
         }
+        // What is only tried is another object each time.
+        let tries = if self.dry_run { self.server.requests_audited() + 1 } else { 0 };
         let seed = format!(
-            "{}/{}/{}/{}",
+            "{}/{}/{}/{tries}",
             self.resource.table,
             self.namespace,
             metadata.get("name").and_then(Value::as_str).unwrap_or_default(),
-            self.dry_run
         );
         metadata.insert("uid".into(), json!(names::uid(version, &seed)));
         metadata.insert("creationTimestamp".into(), json!(self.now.to_string()));

@@ -15,13 +15,13 @@ use crate::object::{GroupVersionKind, Object};
 
 impl Write<'_> {
     pub(super) fn update_scale(&mut self, given: Value, options: &WriteOptions) -> Answer {
-        let (old, paths) = (self.existing()?, self.scale_paths()?);
+        let (paths, old) = (self.scale_paths()?, self.existing()?);
         let live = self.managed_scale(&old, &paths);
         self.put_scale(&old, &live, given, &paths, options)
     }
 
     pub(super) fn patch_scale(&mut self, patch: &Patch, options: &WriteOptions) -> Answer {
-        let (old, paths) = (self.existing()?, self.scale_paths()?);
+        let (paths, old) = (self.scale_paths()?, self.existing()?);
         let live = self.managed_scale(&old, &paths);
         let kind = self.scale_kind();
         let patched = match patch {
@@ -99,7 +99,8 @@ impl Write<'_> {
     }
 
     fn scale_paths(&self) -> Result<Scale, Status> {
-        self.resource.scale.clone().ok_or_else(refusal::unknown_resource)
+        let none = || refusal::no_subresource(&self.resource, &self.name);
+        self.resource.scale.clone().ok_or_else(none)
     }
 
     fn scale_kind(&self) -> Arc<Resource> {

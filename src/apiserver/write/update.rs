@@ -188,7 +188,7 @@ impl Write<'_> {
         match &self.subresource {
             None => Ok(()),
             Some(Subresource::Status) if self.resource.status => Ok(()),
-            Some(_) => Err(refusal::unknown_resource()),
+            Some(_) => Err(refusal::no_subresource(&self.resource, &self.name)),
         }
     }
 }
