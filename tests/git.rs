@@ -420,8 +420,8 @@ impl Theirs {
         if self.run(args).0 {
             return Outcome::Id(self.text(&["rev-parse", "HEAD"]));
         }
-        let listed = self.text(&["-c", "core.quotePath=false", "ls-files", "-u"]);
-        let paths = listed.lines().filter_map(|line| Some(line.split_once('\t')?.1.to_owned()));
+        let listed = self.text(&["ls-files", "-u", "-z"]);
+        let paths = listed.split('\0').filter_map(|line| Some(line.split_once('\t')?.1.to_owned()));
         let left = |path: &str| {
             let full = self.folder.join(path);
             let content = match fs::read_link(&full) {
@@ -547,8 +547,18 @@ impl Pair {
     }
 }
 
+/// Git before 2.50 looks for moved files in merges whatever `merge.renames` says.
+fn can_merge_without_renames(git: &Path) -> bool {
+    let said = Command::new(git).arg("version").output().unwrap().stdout;
+    let said = String::from_utf8_lossy(&said);
+    let mut numbers =
+        said.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(2), Some(50))
+}
+
 fn check_histories(renames: bool, everyday: usize) {
     let Some(git) = tool("git") else { return };
+    let renames = renames || !can_merge_without_renames(&git);
     let cases = rounds("DRIFTLAB_HISTORIES", everyday) as u32;
     let config =
         Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };

@@ -1,6 +1,7 @@
 //! Files that one side moved: the other side's changes follow them, and files that it put into a folder
 //! that moved follow the folder.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::{BASE, Merger, OURS, Stages, THEIRS, is_regular};
@@ -24,7 +25,7 @@ struct Rename {
 /// could not follow its folder comes back as conflicts.
 pub(super) fn follow(paths: &mut Paths, trees: [&Tree; 3], merger: Merger<'_>) -> Vec<Conflict> {
     let folders = Folders::of(paths, trees);
-    let found = [OURS, THEIRS].map(|side| find(paths, side, &folders));
+    let found = [OURS, THEIRS].map(|side| find(paths, trees, side, &folders));
     let (moved_folders, conflicts) = match merger.options.depth {
         0 => moved_folders(&found, &folders),
         _ => Default::default(),
@@ -57,7 +58,12 @@ fn changes(paths: &Paths, side: usize) -> Vec<TreeChange> {
 
 /// The files that a side moved, by the new path. They are looked for only where it matters: where the
 /// other side changed one, or put files into a folder that went away.
-fn find(paths: &Paths, side: usize, folders: &Folders) -> BTreeMap<String, String> {
+fn find(
+    paths: &Paths,
+    trees: [&Tree; 3],
+    side: usize,
+    folders: &Folders,
+) -> BTreeMap<String, String> {
     let changes = changes(paths, side);
     let removed = changes.iter().filter(|change| change.new.is_none());
     let matters = |path: &str| {
@@ -75,11 +81,55 @@ fn find(paths: &Paths, side: usize, folders: &Folders) -> BTreeMap<String, Strin
         let most = targets.iter().reduce(|best, next| if next.1 > best.1 { next } else { best })?;
         Some(format!("{}/{}", most.0, name_of(path)))
     };
+    let changes = in_order_of_visit(changes, trees, side, folders);
     let (worth, guess) = (Some(&worth), Some(&guess as &_));
     find_renames(
         &changes,
         RenameOptions { only_to: None, empty: false, limit: LIMIT, worth, guess },
     )
+}
+
+/// Of several files of one content the first is taken, so the order counts in which Git comes upon
+/// them: it puts off folders that only this side changed, and then visits them by the hash of their
+/// path.
+fn in_order_of_visit(
+    changes: Vec<TreeChange>,
+    trees: [&Tree; 3],
+    side: usize,
+    folders: &Folders,
+) -> Vec<TreeChange> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let place = |change: &TreeChange| {
+        let mut above: Vec<&str> = ancestors(&change.path).collect();
+        above.reverse();
+        let folder = above.into_iter().find(|folder| is_put_off(folder, trees, side, folders))?;
+        let next = seen.len();
+        let first = *seen.entry(folder.into()).or_insert(next);
+        Some((path_hash(folder), Reverse(first)))
+    };
+    let places: Vec<_> = changes.iter().map(place).collect();
+    // A table of 64 places, made four times as large whenever it is four fifths full.
+    let size = std::iter::successors(Some(64), |size| Some(size * 4))
+        .find(|size| seen.len() <= size * 4 / 5);
+    let bucket = |hash: u32| hash as usize % size.unwrap_or(64);
+    let mut order: Vec<_> = changes.into_iter().zip(places).collect();
+    order.sort_by_key(|(_, place)| place.map(|(hash, first)| (bucket(hash), first)));
+    order.into_iter().map(|(change, _)| change).collect()
+}
+
+/// Whether a folder is as it was on the other side, or new on this one; those whose place after a move
+/// is asked for are not put off.
+fn is_put_off(folder: &str, trees: [&Tree; 3], side: usize, folders: &Folders) -> bool {
+    let at = |side: usize| trees[side].get(folder);
+    let same = at(BASE) == at(other(side)) && at(BASE) != at(side);
+    let is_folder = matches!(at(BASE).or_else(|| at(side)), Some(Entry::Folder(_)));
+    same && is_folder && !folders.is_in_wanted(folder)
+}
+
+/// FNV-1, as Git hashes paths.
+fn path_hash(path: &str) -> u32 {
+    let step = |hash: u32, byte: u8| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte);
+    path.bytes().fold(0x811c_9dc5, step)
 }
 
 /// The folders of the base that a side no longer has.

@@ -215,6 +215,8 @@ pub(super) struct Stages {
     pub(super) names: [Option<String>; 3],
     /// A file moved here: what stands here was not compared before.
     pub(super) moved: bool,
+    /// Both sides had the same here before anything moved, which Git takes for the last word.
+    pub(super) agreed: bool,
     /// A conflict about the path itself, whatever the contents.
     pub(super) conflict: Option<ConflictKind>,
 }
@@ -229,6 +231,10 @@ fn collect(base: &Tree, ours: &Tree, theirs: &Tree) -> BTreeMap<String, Stages> 
     for change in diff(base, theirs) {
         let unchanged = || stages([change.old.clone(), change.old.clone(), None]);
         paths.entry(change.path).or_insert_with(unchanged).entries[THEIRS] = change.new;
+    }
+    for stages in paths.values_mut() {
+        let [_, ours, theirs] = &stages.entries;
+        stages.agreed = ours.is_some() && ours == theirs;
     }
     paths
 }
@@ -268,7 +274,7 @@ impl Merge<'_> {
     fn settle_file(&mut self, path: String, stages: Stages) {
         let [base, ours, theirs] = &stages.entries;
         match (ours, theirs) {
-            _ if !stages.moved && (ours == theirs || base == theirs) => {
+            _ if stages.agreed || !stages.moved && (ours == theirs || base == theirs) => {
                 self.place(path, ours.clone(), stages)
             }
             _ if !stages.moved && base == ours => self.place(path, theirs.clone(), stages),
