@@ -19,10 +19,19 @@ pub(super) fn encode_url(bytes: &[u8]) -> String {
 
 /// The bytes of a text in the alphabet for URLs, or where it is none.
 pub(super) fn decode_url(text: &str) -> Result<Vec<u8>, usize> {
+    undo(text, URL)
+}
+
+/// The bytes of a text in the standard alphabet, padded or not, or where it is none.
+pub(super) fn decode(text: &str) -> Result<Vec<u8>, usize> {
+    undo(text.trim_end_matches('='), STANDARD)
+}
+
+fn undo(text: &str, alphabet: &[u8; 64]) -> Result<Vec<u8>, usize> {
     let mut bytes = Vec::with_capacity(text.len());
     let (mut word, mut bits) = (0u32, 0);
     for (at, c) in text.bytes().enumerate() {
-        let digit = URL.iter().position(|d| *d == c).ok_or(at)?;
+        let digit = alphabet.iter().position(|d| *d == c).ok_or(at)?;
         word = word << 6 | digit as u32;
         bits += 6;
         if bits >= 8 {
@@ -53,6 +62,7 @@ mod tests {
     fn texts_are_encoded_as_the_standard_says() {
         let check = |text: &str, encoded: &str| {
             assert_eq!(encode(text.as_bytes()), encoded);
+            assert_eq!(decode(encoded).unwrap(), text.as_bytes());
             let url = encode_url(text.as_bytes());
             assert_eq!(decode_url(&url).unwrap(), text.as_bytes());
         };

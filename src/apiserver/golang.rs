@@ -92,6 +92,50 @@ fn escape_html(text: &str) -> String {
     text.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
 }
 
+/// What Go says of a text that is no JSON; `why` is what was found here.
+pub(super) fn json_error(bytes: &[u8], why: &serde_json::Error) -> String {
+    if why.is_eof() {
+        return "unexpected end of JSON input".into();
+    }
+    let line = bytes.split(|b| *b == b'\n').nth(why.line().saturating_sub(1)).unwrap_or_default();
+    let at = line.get(why.column().saturating_sub(1)).copied().unwrap_or(b' ');
+    let shown = if at.is_ascii() { char::from(at).to_string() } else { format!("\\u00{at:02x}") };
+    let text = why.to_string();
+    let what = if text.starts_with("recursion limit") {
+        "exceeded max depth"
+    } else if text.starts_with("trailing characters") {
+        "after top-level value"
+    } else if text.starts_with("expected `,`") {
+        "after object key:value pair"
+    } else if text.starts_with("key must be a string") || text.starts_with("trailing comma") {
+        "looking for beginning of object key string"
+    } else if text.starts_with("expected ident") {
+        return literal_error(line.get(..why.column()).unwrap_or_default(), &shown);
+    } else if text.starts_with("expected `:`") {
+        "after object key"
+    } else {
+        "looking for beginning of value"
+    };
+    format!("invalid character '{shown}' {what}")
+}
+
+/// `null`, `true` or `false` is cut off or goes on otherwise.
+fn literal_error(line: &[u8], shown: &str) -> String {
+    let start = line[..line.len().saturating_sub(1)]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_lowercase())
+        .map_or(0, |before| before + 1);
+    let given = &line[start..line.len().saturating_sub(1)];
+    let literals = ["null", "true", "false"];
+    let literal = literals.iter().find(|literal| literal.as_bytes().starts_with(given));
+    let Some((literal, next)) =
+        literal.and_then(|literal| Some((literal, literal.chars().nth(given.len())?)))
+    else {
+        return format!("invalid character '{shown}' looking for beginning of value");
+    };
+    format!("invalid character '{shown}' in literal {literal} (expecting '{next}')")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

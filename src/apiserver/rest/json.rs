@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::apiserver::golang;
+
 /// A parsed text.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -23,7 +25,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     let value = seed
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
-        .map_err(|why| complaint(bytes, &why))?;
+        .map_err(|why| golang::json_error(bytes, &why))?;
     Ok(Parsed { value, duplicates })
 }
 
@@ -49,30 +51,6 @@ pub(super) fn go_type(value: &Value) -> &'static str {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     }
-}
-
-fn complaint(bytes: &[u8], why: &serde_json::Error) -> String {
-    if why.is_eof() {
-        return "unexpected end of JSON input".into();
-    }
-    let line = bytes.split(|b| *b == b'\n').nth(why.line().saturating_sub(1)).unwrap_or_default();
-    let at = line.get(why.column().saturating_sub(1)).copied().unwrap_or(b' ');
-    let shown = if at.is_ascii() { char::from(at).to_string() } else { format!("\\u00{at:02x}") };
-    let text = why.to_string();
-    let what = if text.starts_with("recursion limit") {
-        "exceeded max depth"
-    } else if text.starts_with("trailing characters") {
-        "after top-level value"
-    } else if text.starts_with("expected `,`") {
-        "after object key:value pair"
-    } else if text.starts_with("key must be a string") || text.starts_with("trailing comma") {
-        "looking for beginning of object key string"
-    } else if text.starts_with("expected `:`") {
-        "after object key"
-    } else {
-        "looking for beginning of value"
-    };
-    format!("invalid character '{shown}' {what}")
 }
 
 /// Builds a value, noting duplicates on the way.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::normalize;
-use super::types::KindSchema;
+use super::decode::{normalize, zero};
+use super::types::{KindSchema, Type};
 
 /// `value`, of kind `from`, as an object of kind `to`: another version of the same kind, or
 /// another view of the same stored objects.
@@ -32,15 +32,13 @@ pub fn convert(from: &KindSchema, to: &KindSchema, value: &Value) -> Value {
 
 /// An object of the kind with nothing set, as Go makes it.
 pub fn zero_object(kind: &KindSchema) -> Value {
-    let mut zero = if kind.is_custom() { json!({}) } else { json!({"metadata": {}}) };
-    let _ = normalize_zero(kind, &mut zero);
+    let mut zero = match kind.is_custom() {
+        true => json!({}),
+        false => zero(&Type::Struct(kind.root.clone())),
+    };
     zero["apiVersion"] = kind.gvk.api_version().into();
     zero["kind"] = kind.gvk.kind.as_str().into();
     zero
-}
-
-fn normalize_zero(kind: &KindSchema, zero: &mut Value) -> Result<(), String> {
-    if kind.is_custom() { Ok(()) } else { normalize(kind, zero).map(|_| ()) }
 }
 
 /// Annotations that carry what autoscaling/v1 has no field for.

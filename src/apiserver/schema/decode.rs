@@ -89,6 +89,7 @@ impl Walk {
         let outside = std::mem::replace(&mut self.within, bare(&ty.go).into());
         self.fields(ty, fields)?;
         self.within = outside;
+        carry_over(&ty.name, fields);
         Ok(())
     }
 
@@ -276,6 +277,43 @@ impl Walk {
     }
 }
 
+/// What the conversion to the server's own types and back changes.
+///
+/// Source: `pkg/apis/*/v1/conversion.go`.
+fn carry_over(structure: &str, fields: &mut Map<String, Value>) {
+    match structure {
+        "PodSpec" => mirror_account(fields),
+        "StatefulSetSpec" => name_claims(fields),
+        "DaemonSet" => note_template_generation(fields),
+        _ => {}
+    }
+}
+
+/// `serviceAccount` is the former name of `serviceAccountName`.
+fn mirror_account(spec: &mut Map<String, Value>) {
+    const NAMES: [&str; 2] = ["serviceAccountName", "serviceAccount"];
+    let Some(name) = NAMES.iter().find_map(|name| spec.get(*name)).cloned() else { return };
+    NAMES.iter().for_each(|field| drop(spec.insert((*field).into(), name.clone())));
+}
+
+/// The templates of claims are whole objects.
+fn name_claims(spec: &mut Map<String, Value>) {
+    let Some(Value::Array(claims)) = spec.get_mut("volumeClaimTemplates") else { return };
+    for claim in claims.iter_mut().filter_map(Value::as_object_mut) {
+        claim.insert("apiVersion".into(), "v1".into());
+        claim.insert("kind".into(), "PersistentVolumeClaim".into());
+    }
+}
+
+/// An annotation keeps what was a field once.
+fn note_template_generation(daemon_set: &mut Map<String, Value>) {
+    let metadata = daemon_set.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    let Value::Object(metadata) = metadata else { return };
+    let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    let Value::Object(annotations) = annotations else { return };
+    annotations.entry("deprecated.daemonset.template.generation").or_insert_with(|| "0".into());
+}
+
 fn push_name(path: &mut String, name: &str) {
     if !path.is_empty() {
         path.push('.');
@@ -353,27 +391,27 @@ fn int_or_string(value: &Value) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// The position of the first byte that does not belong.
+/// The position that Go's decoder names.
 fn check_base64(text: &str) -> Result<(), usize> {
-    let bytes: Vec<(usize, u8)> =
-        text.bytes().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n')).collect();
-    let end = bytes.iter().position(|(_, b)| *b == b'=').unwrap_or(bytes.len());
-    let (digits, padding) = bytes.split_at(end);
-    for (position, byte) in digits {
-        if !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'/') {
-            return Err(*position);
+    let mut bytes = text.bytes().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    let mut within = 0;
+    while let Some((position, byte)) = bytes.next() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => within = (within + 1) % 4,
+            b'=' if within == 2 => match bytes.next() {
+                None => return Err(text.len()),
+                Some((_, b'=')) => return nothing_more(bytes.next()),
+                Some((position, _)) => return Err(position - 1),
+            },
+            b'=' if within == 3 => return nothing_more(bytes.next()),
+            _ => return Err(position),
         }
     }
-    let wanted = match digits.len() % 4 {
-        0 => 0,
-        1 => return Err(padding.first().map_or(text.len(), |(position, _)| *position)),
-        rest => 4 - rest,
-    };
-    if padding.len() < wanted {
-        return Err(text.len());
-    }
-    let good = padding.iter().take_while(|(_, byte)| *byte == b'=').count().min(wanted);
-    padding.get(good).map_or(Ok(()), |(position, _)| Err(*position))
+    if within == 0 { Ok(()) } else { Err(text.len() - within) }
+}
+
+fn nothing_more(next: Option<(usize, u8)>) -> Result<(), usize> {
+    next.map_or(Ok(()), |(position, _)| Err(position))
 }
 
 /// Whether Go leaves the value out under `omitempty`.

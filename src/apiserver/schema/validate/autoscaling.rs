@@ -9,8 +9,8 @@ use super::report::{Node, Report};
 pub(super) fn range(max: &Node, report: &mut Report) {
     let Some(spec) = max.above() else { return };
     let min = spec.at("minReplicas");
-    if min.int().is_some_and(|min| min < 0) {
-        report.invalid(&min, "must be greater than or equal to 0");
+    if min.int().is_some_and(|min| min < 1) {
+        report.invalid(&min, "must be greater than or equal to 1");
     }
     let most = max.int().unwrap_or(0);
     if most == 0 {

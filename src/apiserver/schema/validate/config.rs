@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::pod::amount;
 use super::report::{Node, Report};
-use super::{names, print};
-use crate::api::Cause;
+use super::{immutable, names};
 use crate::apiserver::schema::KindSchema;
+use crate::apiserver::{base64, golang};
 
 /// All values of a ConfigMap or Secret may have so many bytes.
 const SIZE: usize = 1024 * 1024;
@@ -63,7 +62,18 @@ pub(super) fn secret(secret: &Node, report: &mut Report) {
         let value = data.key(key);
         if !value.is_set() {
             report.required(&value, "");
+        } else if key.starts_with(".docker") {
+            check_json(&value, report);
         }
+    }
+}
+
+/// What logs in to a registry is JSON.
+fn check_json(value: &Node, report: &mut Report) {
+    let bytes = base64::decode(value.text()).unwrap_or_default();
+    if let Err(why) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        let hidden = Value::from("<secret contents redacted>");
+        report.invalid_value(value, &hidden, golang::json_error(&bytes, &why));
     }
 }
 
@@ -91,84 +101,6 @@ pub(super) fn immutable_data(kind: &KindSchema, new: &Node, old: &Node, report: 
     for field in ["data", "binaryData"] {
         if new.value.get(field) != old.value.get(field) {
             report.forbidden(&new.at(field), SENTENCE);
-        }
-    }
-}
-
-pub(super) fn quota(spec: &Node, report: &mut Report) {
-    let hard = spec.at("hard");
-    for name in hard.keys() {
-        let value = hard.key(name);
-        for problem in names::label_key(name) {
-            report.invalid_value(&value, &name.into(), problem);
-        }
-        if amount(&value).is_some_and(|amount| amount.milli_value() < 0) {
-            report.invalid(&value, "must be greater than or equal to 0");
-        }
-    }
-}
-
-pub(super) fn limit(limit: &Node, report: &mut Report) {
-    let kind = limit.at("type");
-    if kind.text() == "Pod" {
-        for field in ["default", "defaultRequest"] {
-            let field = limit.at(field);
-            if !field.is_zero() {
-                report.forbidden(&field, "may not be specified when `type` is 'Pod'");
-            }
-        }
-    }
-    let (min, max) = (limit.at("min"), limit.at("max"));
-    for name in min.keys() {
-        let (low, high) = (min.key(name), max.key(name));
-        if let (Some(a), Some(b)) = (amount(&low), amount(&high))
-            && a > b
-        {
-            report.invalid(
-                &low,
-                format!("min value {} is greater than max value {}", low.text(), high.text()),
-            );
-        }
-    }
-    check_defaults(limit, &min, &max, report);
-}
-
-fn check_defaults(limit: &Node, min: &Node, max: &Node, report: &mut Report) {
-    let (defaults, requests) = (limit.at("default"), limit.at("defaultRequest"));
-    for name in requests.keys() {
-        let request = requests.key(name);
-        let Some(own) = amount(&request) else { continue };
-        let (low, high, default) = (min.key(name), max.key(name), defaults.key(name));
-        let text = request.text();
-        if amount(&low).is_some_and(|low| low > own) {
-            let sentence =
-                format!("min value {} is greater than default request value {text}", low.text());
-            report.invalid(&request, sentence);
-        }
-        if amount(&high).is_some_and(|high| own > high) {
-            let sentence =
-                format!("default request value {text} is greater than max value {}", high.text());
-            report.invalid(&request, sentence);
-        }
-        if amount(&default).is_some_and(|default| own > default) {
-            let sentence = format!(
-                "default request value {text} is greater than default limit value {}",
-                default.text()
-            );
-            report.invalid(&request, sentence);
-        }
-    }
-    for name in defaults.keys() {
-        let default = defaults.key(name);
-        let Some(own) = amount(&default) else { continue };
-        let high = max.key(name);
-        if amount(&high).is_some_and(|high| own > high) {
-            let sentence = format!(
-                "default value {} is greater than max value {}",
-                default.text(),
-                high.text()
-            );
-            report.invalid_value(&default, high.value, sentence);
         }
     }
 }
@@ -240,33 +172,20 @@ pub(super) fn subject(subject: &Node, report: &mut Report) {
 pub(super) fn role_ref_change(new: &Node, old: &Node, report: &mut Report) {
     let role = new.at("roleRef");
     if role.value != old.at("roleRef").value {
-        printed(&role, "RoleRef", "cannot change roleRef", report);
+        report.invalid_structure(&role, "RoleRef", "cannot change roleRef");
     }
 }
 
 pub(super) fn priority_class_change(new: &Node, old: &Node, report: &mut Report) {
-    for (field, sentence) in [
-        ("value", "may not be changed in an update."),
-        ("preemptionPolicy", "may not be changed in an update."),
-    ] {
-        if new.value.get(field) != old.value.get(field) {
-            let place = new.at(field);
-            report.forbidden(&place, sentence);
-        }
+    if new.value.get("value") != old.value.get("value") {
+        report.forbidden(&new.at("value"), "may not be changed in an update.");
     }
+    immutable(&new.at("preemptionPolicy"), &old.at("preemptionPolicy"), report);
 }
 
 pub(super) fn disruption_budget(spec: &Node, report: &mut Report) {
     if spec.at("minAvailable").is_set() && spec.at("maxUnavailable").is_set() {
         let sentence = "minAvailable and maxUnavailable cannot be both set";
-        printed(spec, "PodDisruptionBudgetSpec", sentence, report);
+        report.invalid_structure(spec, "PodDisruptionBudgetSpec", sentence);
     }
-}
-
-fn printed(node: &Node, name: &str, sentence: &str, report: &mut Report) {
-    report.0.push(Cause {
-        reason: "FieldValueInvalid".into(),
-        message: format!("Invalid value: {}: {sentence}", print::line(name, node.value)),
-        field: node.path(),
-    });
 }

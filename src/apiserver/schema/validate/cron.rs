@@ -52,6 +52,69 @@ fn descriptor_problem(word: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with the name of a time zone, if anything.
+///
+/// The areas of the IANA database are known here, not the places within.
+pub(super) fn zone_problem(zone: &str) -> Option<String> {
+    const AREAS: [&str; 14] = [
+        "Africa",
+        "America",
+        "Antarctica",
+        "Arctic",
+        "Asia",
+        "Atlantic",
+        "Australia",
+        "Brazil",
+        "Canada",
+        "Chile",
+        "Etc",
+        "Europe",
+        "Indian",
+        "Pacific",
+    ];
+    const NAMES: [&str; 28] = [
+        "CET",
+        "CST6CDT",
+        "Cuba",
+        "EET",
+        "EST",
+        "EST5EDT",
+        "Egypt",
+        "Eire",
+        "GB",
+        "GMT",
+        "Greenwich",
+        "HST",
+        "Hongkong",
+        "Iceland",
+        "Iran",
+        "Israel",
+        "Jamaica",
+        "Japan",
+        "MET",
+        "MST",
+        "MST7MDT",
+        "NZ",
+        "PST8PDT",
+        "Poland",
+        "UCT",
+        "UTC",
+        "WET",
+        "Zulu",
+    ];
+    let is_place = |place: &str| place.starts_with(|c: char| c.is_ascii_uppercase());
+    match zone.split_once('/') {
+        _ if zone.is_empty() => Some("timeZone must be nil or non-empty string".into()),
+        _ if zone.eq_ignore_ascii_case("local") => Some(
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+                .into(),
+        ),
+        Some((area, place)) if AREAS.contains(&area) && is_place(place) => None,
+        None if NAMES.contains(&zone) => None,
+        _ => Some(format!("unknown time zone {zone}")),
+    }
+}
+
 impl Field {
     /// Lists of ranges: `1-5/2,7`.
     fn problem(&self, text: &str) -> Option<String> {

@@ -52,6 +52,42 @@ fn check_versions(versions: &Node, report: &mut Report) {
     }
 }
 
+/// What a webhook is called by: a URL, or a service.
+pub(super) fn client(client: &Node, report: &mut Report) {
+    let (url, service) = (client.at("url"), client.at("service"));
+    if url.is_set() == service.is_set() {
+        return report.required(client, "exactly one of url or service is required");
+    }
+    if url.is_set() {
+        check_url(&url, report);
+    }
+}
+
+fn check_url(url: &Node, report: &mut Report) {
+    let text = url.text();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", ""));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    for (refused, part, sentence) in [
+        (
+            scheme != "https",
+            scheme,
+            "'https' is the only allowed URL scheme; desired format: https://host[/path]",
+        ),
+        (host.is_empty(), host, "host must be specified; desired format: https://host[/path]"),
+        (!user.is_empty(), user, "user information is not permitted in the URL"),
+        (!fragment.is_empty(), fragment, "fragments are not permitted in the URL"),
+        (!query.is_empty(), query, "query parameters are not permitted in the URL"),
+    ] {
+        if refused {
+            report.invalid_value(url, &part.into(), sentence);
+        }
+    }
+}
+
 /// What names the stored objects stays.
 pub(super) fn change(new: &Node, old: &Node, report: &mut Report) {
     let (spec, old) = (new.at("spec"), old.at("spec"));

@@ -15,20 +15,9 @@ pub(super) fn check_name(kind: &KindSchema, name: &str) -> Vec<String> {
     }
 }
 
-/// The metadata of an object that is to be made.
-pub(super) fn check_new(kind: &KindSchema, metadata: &Node, report: &mut Report) {
-    let generate = metadata.at("generateName");
-    if !generate.is_zero() {
-        // The suffix to come ends in a letter.
-        let whole = format!("{}a", generate.text().trim_end_matches('-'));
-        report.invalid_each(&generate, check_name(kind, &whole));
-    }
-    let name = metadata.at("name");
-    if name.is_zero() {
-        report.required(&name, "name or generateName is required");
-    } else {
-        report.invalid_each(&name, check_name(kind, name.text()));
-    }
+/// The metadata of an object of a kind.
+pub(super) fn check(kind: &KindSchema, metadata: &Node, report: &mut Report) {
+    check_names(metadata, |name| check_name(kind, name), report);
     let namespace = metadata.at("namespace");
     match (kind.namespaced, namespace.is_zero()) {
         (true, true) => report.required(&namespace, ""),
@@ -37,22 +26,43 @@ pub(super) fn check_new(kind: &KindSchema, metadata: &Node, report: &mut Report)
         (false, false) => report.forbidden(&namespace, "not allowed on this type"),
     }
     check_common(metadata, report);
-    check_finalizers(kind, &metadata.at("finalizers"), report);
-    check_managed_fields(metadata, report);
+    check_finalizers(&metadata.at("finalizers"), report);
+    check_known_finalizers(kind, &metadata.at("finalizers"), report);
 }
 
-/// The metadata of an object that is to change.
-pub(super) fn check_update(kind: &KindSchema, metadata: &Node, old: &Node, report: &mut Report) {
+/// The metadata of an object of any kind.
+pub(super) fn check_any(metadata: &Node, report: &mut Report) {
+    check_names(metadata, names::path_segment, report);
+    check_common(metadata, report);
+    check_finalizers(&metadata.at("finalizers"), report);
+}
+
+/// The metadata of an object of any kind that is to change.
+pub(super) fn check_any_change(metadata: &Node, old: &Node, report: &mut Report) {
     if old.at("deletionTimestamp").is_set() {
         check_no_new_finalizers(&metadata.at("finalizers"), &old.at("finalizers"), report);
     }
     check_common(metadata, report);
-    check_managed_fields(metadata, report);
-    if !kind.is_custom() {
-        metadata
-            .at("finalizers")
-            .items()
-            .for_each(|name| check_kubernetes_finalizer(&name, report));
+}
+
+/// The metadata of an object of a kind that is to change.
+pub(super) fn check_change(kind: &KindSchema, metadata: &Node, old: &Node, report: &mut Report) {
+    check_any_change(metadata, old, report);
+    check_known_finalizers(kind, &metadata.at("finalizers"), report);
+}
+
+fn check_names(metadata: &Node, check: impl Fn(&str) -> Vec<String>, report: &mut Report) {
+    let generate = metadata.at("generateName");
+    if !generate.is_zero() {
+        // The suffix to come ends in a letter.
+        let whole = format!("{}a", generate.text().trim_end_matches('-'));
+        report.invalid_each(&generate, check(&whole));
+    }
+    let name = metadata.at("name");
+    if name.is_zero() {
+        report.required(&name, "name or generateName is required");
+    } else {
+        report.invalid_each(&name, check(name.text()));
     }
 }
 
@@ -60,6 +70,7 @@ fn check_common(metadata: &Node, report: &mut Report) {
     selectors::check_labels(&metadata.at("labels"), report);
     selectors::check_annotations(&metadata.at("annotations"), report);
     check_owners(&metadata.at("ownerReferences"), report);
+    check_managed_fields(metadata, report);
 }
 
 fn check_owners(owners: &Node, report: &mut Report) {
@@ -97,7 +108,7 @@ fn check_owners(owners: &Node, report: &mut Report) {
     }
 }
 
-fn check_finalizers(kind: &KindSchema, finalizers: &Node, report: &mut Report) {
+fn check_finalizers(finalizers: &Node, report: &mut Report) {
     for name in finalizers.items() {
         for problem in names::label_key(name.text()) {
             report.invalid_value(finalizers, name.value, problem);
@@ -107,15 +118,21 @@ fn check_finalizers(kind: &KindSchema, finalizers: &Node, report: &mut Report) {
     if has("orphan") && has("foregroundDeletion") {
         report.invalid(finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
     }
-    if !kind.is_custom() {
-        finalizers.items().for_each(|name| check_kubernetes_finalizer(&name, report));
-    }
 }
 
-fn check_kubernetes_finalizer(name: &Node, report: &mut Report) {
-    let text = name.text();
-    if !text.contains('/') && !matches!(text, "kubernetes" | "orphan" | "foregroundDeletion") {
-        report.invalid(name, "name is neither a standard finalizer name nor is it fully qualified");
+/// Only Kubernetes' own finalizers have names without a domain.
+fn check_known_finalizers(kind: &KindSchema, finalizers: &Node, report: &mut Report) {
+    const OWN: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    if kind.is_custom() || &*kind.gvk.group == "apiextensions.k8s.io" {
+        return;
+    }
+    for name in finalizers.items() {
+        if !name.text().contains('/') && !OWN.contains(&name.text()) {
+            report.invalid(
+                &name,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            );
+        }
     }
 }
 

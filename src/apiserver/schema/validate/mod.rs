@@ -8,6 +8,7 @@ mod autoscaling;
 mod batch;
 mod config;
 mod cron;
+mod endpoints;
 mod extension;
 mod meta;
 mod names;
@@ -16,6 +17,7 @@ mod openapi;
 mod pattern;
 mod pod;
 mod print;
+mod quota;
 mod report;
 mod rules;
 mod selectors;
@@ -45,40 +47,78 @@ pub fn validate(
 ) -> Vec<Cause> {
     let mut report = Report::default();
     let root = Node::root(new);
-    let old = old.map(Node::root);
-    let metadata = root.at("metadata");
-    match &old {
-        None => meta::check_new(kind, &metadata, &mut report),
-        Some(old) => meta::check_update(kind, &metadata, &old.at("metadata"), &mut report),
+    match old {
+        None => {
+            check_metadata(kind, &root, &mut report);
+            check_part(kind, subresource, &root, &mut report);
+            if !kind.is_custom() && subresource.is_empty() {
+                check_creation(kind, &root, &mut report);
+            }
+        }
+        Some(old) => check_update(kind, subresource, &root, &Node::root(old), &mut report),
     }
-    if kind.is_custom() {
-        openapi::check(kind, subresource, &root, &mut report);
-    } else {
-        let change = old.as_ref().filter(|_| subresource.is_empty());
-        if let Some(old) = change.filter(|_| changes_come_first(kind)) {
-            check_change(kind, &root, old, &mut report);
-        }
-        check_fields(&kind.root, &root, subresource, &mut report);
-        if let Some(old) = change.filter(|_| !changes_come_first(kind)) {
-            check_change(kind, &root, old, &mut report);
-        }
-        if old.is_none() && subresource.is_empty() {
-            check_creation(kind, &root, &mut report);
-        }
-    }
-    let mut seen = Vec::with_capacity(report.0.len());
-    report.0.retain(|cause| {
-        !seen.contains(cause) && {
-            seen.push(cause.clone());
-            true
-        }
-    });
     report.0
 }
 
-/// Whether refusals begin with what may not change; for other kinds they end with it.
-fn changes_come_first(kind: &KindSchema) -> bool {
-    matches!(&*kind.gvk.kind, "DaemonSet" | "ConfigMap" | "Secret" | "Service")
+/// One of the looks that the server takes at a changed object.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    /// The metadata, as if the object were new.
+    Metadata,
+    /// The metadata against what it was.
+    MetadataChange,
+    Fields,
+    /// What may not change.
+    Change,
+}
+
+/// Every look is taken, and a fault that several find is told as often.
+fn check_update(kind: &KindSchema, subresource: &str, new: &Node, old: &Node, report: &mut Report) {
+    let (metadata, before) = (new.at("metadata"), old.at("metadata"));
+    meta::check_any(&metadata, report);
+    meta::check_any_change(&metadata, &before, report);
+    for look in looks(kind) {
+        match look {
+            Look::Metadata => check_metadata(kind, new, report),
+            Look::MetadataChange => meta::check_change(kind, &metadata, &before, report),
+            Look::Fields => check_part(kind, subresource, new, report),
+            Look::Change if subresource.is_empty() => check_change(kind, new, old, report),
+            Look::Change => {}
+        }
+    }
+}
+
+/// The order in which refusals of an update come.
+fn looks(kind: &KindSchema) -> &'static [Look] {
+    use Look::{Change, Fields, Metadata, MetadataChange};
+    match &*kind.gvk.kind {
+        _ if kind.is_custom() => &[MetadataChange, Fields],
+        "DaemonSet" | "Service" | "IngressClass" => &[MetadataChange, Change, Fields],
+        "ConfigMap" | "Secret" => &[MetadataChange, Change, Metadata, Fields],
+        "Job" => &[Metadata, Fields, MetadataChange, Fields, Change],
+        "PersistentVolume" => &[Metadata, Fields, MetadataChange, Metadata, Fields, Change],
+        "PersistentVolumeClaim" | "Pod" => &[MetadataChange, Metadata, Fields, Change],
+        "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "StorageClass"
+        | "RuntimeClass" => &[Metadata, Fields, MetadataChange, Change],
+        "PriorityClass" => &[MetadataChange, Change],
+        "Namespace" | "Node" => &[Metadata, Fields, MetadataChange],
+        "LimitRange" => &[Metadata, Fields],
+        "Endpoints" | "ServiceAccount" | "Ingress" => &[MetadataChange, Metadata, Fields],
+        "PodDisruptionBudget" => &[Fields],
+        "EndpointSlice" | "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
+            &[Metadata, Fields, Change]
+        }
+        _ => &[MetadataChange, Fields, Change],
+    }
+}
+
+/// What a write through `subresource` sets.
+fn check_part(kind: &KindSchema, subresource: &str, node: &Node, report: &mut Report) {
+    if kind.is_custom() {
+        openapi::check(kind, subresource, node, report);
+    } else {
+        check_fields(&kind.root, node, subresource, report);
+    }
 }
 
 /// The top-level fields that a write through `subresource` sets.
@@ -112,6 +152,9 @@ fn check_value(ty: &Type, node: &Node, report: &mut Report) {
 fn check_struct(structure: &Struct, node: &Node, report: &mut Report) {
     before(&structure.name, node, report);
     for field in structure.order.iter().map(|i| &structure.fields[*i as usize]) {
+        if is_passed_over(&structure.name, &field.name, node) {
+            continue;
+        }
         let place = node.at(&field.name);
         rules::apply(&field.rules, &place, report);
         // The metadata of a template has rules of its own.
@@ -121,6 +164,17 @@ fn check_struct(structure: &Struct, node: &Node, report: &mut Report) {
         between(&structure.name, &field.name, &place, report);
     }
     after(&structure.name, node, report);
+}
+
+/// Whether the server does not look at a field because of what it saw before.
+fn is_passed_over(structure: &str, field: &str, node: &Node) -> bool {
+    match (structure, field) {
+        ("DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec", "template") => {
+            !workload::has_selector(node)
+        }
+        ("HTTPIngressPath", "backend") => !node.at("pathType").is_set(),
+        _ => false,
+    }
 }
 
 /// Rules of a structure that come before those of its fields.
@@ -134,6 +188,9 @@ fn before(structure: &str, node: &Node, report: &mut Report) {
         "StatefulSetUpdateStrategy" => workload::stateful_set_strategy(node, report),
         "Probe" | "LifecycleHandler" => pod::handler(node, report),
         "IngressSpec" => networking::ingress(node, report),
+        "IngressTLS" => networking::ingress_tls(node, report),
+        "RoleRef" => config::role_ref(node, report),
+        "EndpointSubset" => endpoints::subset(node, report),
         _ => {}
     }
 }
@@ -155,6 +212,15 @@ fn between(structure: &str, field: &str, node: &Node, report: &mut Report) {
         | ("autoscaling.v2.CrossVersionObjectReference", "apiVersion") => {
             autoscaling::target_version(node, report)
         }
+        ("HTTPIngressPath", "pathType") => networking::ingress_path(node, report),
+        ("ReplicationControllerSpec", "replicas") => workload::replication_template(node, report),
+        ("EndpointAddress", "nodeName") => endpoints::address(node, report),
+        ("core.v1.EndpointPort", "name") => service::port_name(node, report),
+        ("discovery.v1.EndpointPort", "name") => endpoints::unique_port_name(node, report),
+        ("Endpoint", "addresses") => endpoints::addresses(node, report),
+        ("JobSpec", "completionMode") => batch::mode(node, report),
+        ("JobSpec", "podReplacementPolicy") => batch::replacement(node, report),
+        ("PodFailurePolicyRule", "action") => batch::failure_action(node, report),
         ("ServicePort", "name") => service::port_name(node, report),
         ("ServiceSpec", "externalTrafficPolicy") => service::after_type(node, report),
         ("ServiceSpec", "sessionAffinity") => service::affinity(node, report),
@@ -174,21 +240,22 @@ fn after(structure: &str, node: &Node, report: &mut Report) {
         "ResourceRequirements" => pod::resources(node, report),
         "Toleration" => pod::toleration(node, report),
         "DeploymentSpec" => workload::deployment(node, report),
-        "DaemonSetSpec" | "ReplicaSetSpec" | "StatefulSetSpec" => {
+        "DaemonSetSpec" | "ReplicaSetSpec" | "StatefulSetSpec" | "ReplicationControllerSpec" => {
             workload::restart_policy(structure, node, report)
         }
         "DeploymentStatus" | "ReplicaSetStatus" | "StatefulSetStatus" => {
             workload::status(structure, node, report)
         }
         "JobSpec" => batch::job(node, report),
+        "PodFailurePolicyRule" => batch::failure_rule(node, report),
+        "PodFailurePolicyOnExitCodesRequirement" => batch::exit_codes(node, report),
         "JobTemplateSpec" => batch::job_template(node, report),
         "ConfigMap" => config::config_map(node, report),
         "Secret" => config::secret(node, report),
         "PersistentVolumeClaimSpec" => volume::claim(node, report),
-        "ResourceQuotaSpec" => config::quota(node, report),
-        "LimitRangeItem" => config::limit(node, report),
+        "ResourceQuotaSpec" => quota::quota(node, report),
+        "LimitRangeItem" => quota::limit(node, report),
         "PolicyRule" => config::policy_rule(node, report),
-        "RoleRef" => config::role_ref(node, report),
         "Subject" => config::subject(node, report),
         "autoscaling.v2.HorizontalPodAutoscalerSpec" => autoscaling::scale_to_zero(node, report),
         "MetricSpec" => autoscaling::metric(node, report),
@@ -196,11 +263,12 @@ fn after(structure: &str, node: &Node, report: &mut Report) {
         "HPAScalingRules" => autoscaling::scaling_rules(node, report),
         "HPAScalingPolicy" => autoscaling::scaling_policy(node, report),
         "IngressRule" => networking::ingress_rule(node, report),
-        "HTTPIngressPath" => networking::ingress_path(node, report),
         "IngressBackend" => networking::ingress_backend(node, report),
         "NetworkPolicyPort" => networking::policy_port(node, report),
         "NetworkPolicyPeer" => networking::policy_peer(node, report),
+        "EndpointSlice" => endpoints::slice(node, report),
         "CustomResourceDefinition" => extension::definition(node, report),
+        "admissionregistration.v1.WebhookClientConfig" => extension::client(node, report),
         _ => {}
     }
 }
@@ -208,9 +276,12 @@ fn after(structure: &str, node: &Node, report: &mut Report) {
 /// Rules of a change to a stored object.
 fn check_change(kind: &KindSchema, new: &Node, old: &Node, report: &mut Report) {
     match (&*kind.gvk.group, &*kind.gvk.kind) {
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
-            immutable(&new.at("spec").at("selector"), &old.at("spec").at("selector"), report)
-        }
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => immutable_structure(
+            &new.at("spec").at("selector"),
+            &old.at("spec").at("selector"),
+            "LabelSelector",
+            report,
+        ),
         ("apps", "StatefulSet") => workload::stateful_set_change(new, old, report),
         ("apps", "ControllerRevision") => immutable(&new.at("data"), &old.at("data"), report),
         ("batch", "Job") => batch::job_change(new, old, report),
@@ -227,8 +298,12 @@ fn check_change(kind: &KindSchema, new: &Node, old: &Node, report: &mut Report) 
         ("discovery.k8s.io", "EndpointSlice") => {
             immutable(&new.at("addressType"), &old.at("addressType"), report)
         }
+        ("node.k8s.io", "RuntimeClass") => {
+            immutable_text(&new.at("handler"), &old.at("handler"), report)
+        }
         ("networking.k8s.io", "IngressClass") => {
-            immutable(&new.at("spec").at("controller"), &old.at("spec").at("controller"), report)
+            let (spec, old) = (new.at("spec"), old.at("spec"));
+            immutable_text(&spec.at("controller"), &old.at("controller"), report)
         }
         ("apiextensions.k8s.io", _) => extension::change(new, old, report),
         _ => {}
@@ -241,6 +316,28 @@ fn check_creation(kind: &KindSchema, new: &Node, report: &mut Report) {
         ("", "Pod") => pod::creation(new, report),
         ("batch", "CronJob") => batch::cron_job_name(new, report),
         _ => {}
+    }
+}
+
+/// The metadata as if the object were new, and what belongs with it.
+fn check_metadata(kind: &KindSchema, object: &Node, report: &mut Report) {
+    meta::check(kind, &object.at("metadata"), report);
+    if (&*kind.gvk.group, &*kind.gvk.kind) == ("batch", "Job") {
+        batch::generated_selector(object, report);
+    }
+}
+
+/// A text that stays as it was made; nothing is the empty text.
+fn immutable_text(new: &Node, old: &Node, report: &mut Report) {
+    if new.text() != old.text() {
+        report.invalid_value(new, &new.text().into(), "field is immutable");
+    }
+}
+
+/// A structure that stays as it was made.
+fn immutable_structure(new: &Node, old: &Node, name: &str, report: &mut Report) {
+    if new.value != old.value {
+        report.invalid_structure(new, name, "field is immutable");
     }
 }
 

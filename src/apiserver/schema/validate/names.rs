@@ -245,6 +245,15 @@ pub(super) fn fully_qualified(text: &str) -> Vec<String> {
     Vec::new()
 }
 
+/// A domain that is no single label.
+pub(super) fn domain(text: &str) -> Vec<String> {
+    let problems = subdomain(text.strip_suffix('.').unwrap_or(text));
+    if problems.is_empty() && !text.contains('.') {
+        return vec!["should be a domain with at least two segments separated by dots".into()];
+    }
+    problems
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

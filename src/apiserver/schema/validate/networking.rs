@@ -18,20 +18,28 @@ pub(super) fn ingress(spec: &Node, report: &mut Report) {
 
 pub(super) fn ingress_rule(rule: &Node, report: &mut Report) {
     let host = rule.at("host");
-    let text = host.text();
-    if text.is_empty() {
+    if host.is_zero() {
         return;
     }
-    if rules::is_ip(text) {
+    if rules::is_ip(host.text()) {
         report.invalid(&host, "must be a DNS name, not an IP address");
     }
-    let problems =
-        if text.contains('*') { names::wildcard_subdomain(text) } else { names::subdomain(text) };
-    report.invalid_each(&host, problems);
+    check_host(&host, report);
 }
 
-pub(super) fn ingress_path(path: &Node, report: &mut Report) {
-    let (kind, text) = (path.at("pathType"), path.at("path"));
+pub(super) fn ingress_tls(tls: &Node, report: &mut Report) {
+    tls.at("hosts").items().for_each(|host| check_host(&host, report));
+}
+
+fn check_host(host: &Node, report: &mut Report) {
+    let check =
+        if host.text().contains('*') { names::wildcard_subdomain } else { names::subdomain };
+    report.invalid_each(host, check(host.text()));
+}
+
+pub(super) fn ingress_path(kind: &Node, report: &mut Report) {
+    let Some(path) = kind.above() else { return };
+    let text = path.at("path");
     let value = Value::from(text.text());
     match kind.text() {
         "Exact" | "Prefix" => check_path(&text, report),
@@ -39,7 +47,7 @@ pub(super) fn ingress_path(path: &Node, report: &mut Report) {
             report.invalid_value(&text, &value, "must be an absolute path")
         }
         "" | "ImplementationSpecific" => {}
-        _ => report.unsupported(&kind, &["Exact", "ImplementationSpecific", "Prefix"]),
+        _ => report.unsupported(kind, &["Exact", "ImplementationSpecific", "Prefix"]),
     }
 }
 
@@ -70,17 +78,17 @@ pub(super) fn ingress_backend(backend: &Node, report: &mut Report) {
             "cannot set both resource and service backends",
         ),
         (false, false) => report.required(backend, "resource or service backend is required"),
-        (true, false) => check_service_port(&service.at("port"), report),
+        (true, false) => check_service_port(backend, &service.at("port"), report),
         _ => {}
     }
 }
 
-fn check_service_port(port: &Node, report: &mut Report) {
+fn check_service_port(backend: &Node, port: &Node, report: &mut Report) {
     match (!port.at("name").is_zero(), !port.at("number").is_zero()) {
         (true, true) => {
-            report.invalid_value(port, &"".into(), "cannot set both port name & port number")
+            report.invalid_value(backend, &"".into(), "cannot set both port name & port number")
         }
-        (false, false) => report.required(port, "port name or number is required"),
+        (false, false) => report.required(backend, "port name or number is required"),
         _ => {}
     }
 }

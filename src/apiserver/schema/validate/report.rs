@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
+use super::print;
 use crate::api::Cause;
 
 /// A place in an object: a value, and the way to it.
@@ -33,6 +34,11 @@ impl<'a, 'v> Node<'a, 'v> {
     pub(super) fn at(&'a self, field: &'a str) -> Node<'a, 'v> {
         let value = self.value.get(field).unwrap_or(&NOTHING);
         Node { above: Some(self), step: Step::Field(field), value }
+    }
+
+    /// A value that is named otherwise than where it stands.
+    pub(super) fn field_of(above: &'a Node<'a, 'v>, name: &'a str, value: &'v Value) -> Self {
+        Node { above: Some(above), step: Step::Field(name), value }
     }
 
     /// A list item; null when it is not there.
@@ -126,10 +132,21 @@ impl Report {
         self.invalid_value(at, at.value, detail);
     }
 
+    /// What is wrong is not one value.
+    pub(super) fn invalid_whole(&mut self, at: &Node, detail: impl Display) {
+        self.push("FieldValueInvalid", at, format!("Invalid value: {detail}"));
+    }
+
     /// Another value than the one at the place is to blame.
     pub(super) fn invalid_value(&mut self, at: &Node, value: &Value, detail: impl Display) {
         let message = said(format!("Invalid value: {value}"), detail);
         self.push("FieldValueInvalid", at, message);
+    }
+
+    /// A structure breaks a rule; it is quoted as Go's own type `name` prints.
+    pub(super) fn invalid_structure(&mut self, at: &Node, name: &str, detail: impl Display) {
+        let printed = print::line(name, at.value);
+        self.push("FieldValueInvalid", at, said(format!("Invalid value: {printed}"), detail));
     }
 
     /// The value is of the wrong type.
@@ -149,6 +166,12 @@ impl Report {
     /// The same as [`Report::duplicate`], with the value that is there twice.
     pub(super) fn duplicate_value(&mut self, at: &Node, value: &Value) {
         self.push("FieldValueDuplicate", at, format!("Duplicate value: {value}"));
+    }
+
+    /// The same as [`Report::duplicate`], of a structure that Go calls `name`.
+    pub(super) fn duplicate_structure(&mut self, at: &Node, name: &str, value: &Value) {
+        let printed = print::line(name, value);
+        self.push("FieldValueDuplicate", at, format!("Duplicate value: {printed}"));
     }
 
     pub(super) fn not_found(&mut self, at: &Node) {
@@ -180,9 +203,17 @@ impl Report {
         value: &Value,
         supported: &[S],
     ) {
+        self.unsupported_text(at, &value.to_string(), supported);
+    }
+
+    /// A structure that Go calls `name` is none of those there are.
+    pub(super) fn unsupported_structure(&mut self, at: &Node, name: &str, supported: &[&str]) {
+        self.unsupported_text(at, &print::line(name, at.value), supported);
+    }
+
+    fn unsupported_text<S: AsRef<str>>(&mut self, at: &Node, text: &str, supported: &[S]) {
         let quoted: Vec<_> = supported.iter().map(|s| format!("{:?}", s.as_ref())).collect();
-        let message =
-            format!("Unsupported value: {value}: supported values: {}", quoted.join(", "));
+        let message = format!("Unsupported value: {text}: supported values: {}", quoted.join(", "));
         self.push("FieldValueNotSupported", at, message);
     }
 

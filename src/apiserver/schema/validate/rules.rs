@@ -69,6 +69,8 @@ pub enum Rule {
     AbsolutePath,
     /// A schedule of cron.
     Cron,
+    /// A time zone.
+    TimeZone,
     /// A domain, a slash and a path.
     DomainPath,
     /// A domain of three parts.
@@ -119,6 +121,7 @@ impl Rule {
             "localpath" => Rule::LocalPath,
             "absolute" => Rule::AbsolutePath,
             "cron" => Rule::Cron,
+            "timezone" => Rule::TimeZone,
             "controllername" => Rule::DomainPath,
             "webhookname" => Rule::FullyQualified,
             _ => panic!("the table names an unknown rule {text}"),
@@ -243,6 +246,7 @@ fn problems(rule: &Rule, text: &str) -> Vec<String> {
         }
         Rule::AbsolutePath => unless(text.starts_with('/'), "must be an absolute path"),
         Rule::Cron => cron::problem(text).into_iter().collect(),
+        Rule::TimeZone => cron::zone_problem(text).into_iter().collect(),
         Rule::DomainPath => names::domain_prefixed_path(text),
         Rule::FullyQualified => names::fully_qualified(text),
         _ => unreachable!("{rule:?} is no rule of texts"),
@@ -254,7 +258,8 @@ pub(super) fn is_ip(text: &str) -> bool {
     text.parse::<core::net::IpAddr>().is_ok()
 }
 
-fn is_cidr(text: &str) -> bool {
+/// A range of addresses of either family.
+pub(super) fn is_cidr(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let longest = match address.parse() {
         Ok(core::net::IpAddr::V4(_)) => 32,

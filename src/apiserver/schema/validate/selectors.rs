@@ -39,6 +39,13 @@ pub(super) fn check_selector(node: &Node, report: &mut Report) {
         .for_each(|requirement| check_requirement(&requirement, report));
 }
 
+/// Whether a selector can be read; one that is not set can.
+pub(super) fn is_valid(selector: &Node) -> bool {
+    let mut report = Report::default();
+    check_selector(selector, &mut report);
+    report.0.is_empty()
+}
+
 fn check_requirement(node: &Node, report: &mut Report) {
     let values = node.at("values");
     let operator = node.at("operator");

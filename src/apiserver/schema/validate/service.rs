@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::report::{Node, Report};
-use super::{names, print};
+use super::{names, rules};
+
+/// How many seconds a client may stay with an endpoint: a day.
+const LONGEST_AFFINITY: i64 = 86_400;
 
 fn is_headless(spec: &Node) -> bool {
     spec.at("clusterIP").text() == "None"
@@ -82,6 +85,11 @@ pub(super) fn affinity(affinity: &Node, report: &mut Report) {
         }
         _ => {}
     }
+    let client = config.at("clientIP");
+    let timeout = client.at("timeoutSeconds");
+    if timeout.int().is_some_and(|seconds| !(1..=LONGEST_AFFINITY).contains(&seconds)) {
+        report.invalid(&timeout, "must be greater than 0 and less than 86400");
+    }
     check_cluster_ips(spec, report);
 }
 
@@ -104,7 +112,7 @@ fn check_cluster_ips(spec: &Node, report: &mut Report) {
             }
             continue;
         }
-        if !super::rules::is_ip(ip.text()) {
+        if !rules::is_ip(ip.text()) {
             report.invalid(&ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
         }
     }
@@ -117,6 +125,7 @@ pub(super) fn after_type(policy: &Node, report: &mut Report) {
     let Some(spec) = policy.above() else { return };
     check_node_ports(spec, report);
     check_same_ports(&spec.at("ports"), report);
+    check_source_ranges(spec, report);
     let allocate = spec.at("allocateLoadBalancerNodePorts");
     let kind = spec.at("type").text();
     if allocate.is_set() && kind != "LoadBalancer" {
@@ -131,6 +140,21 @@ pub(super) fn after_type(policy: &Node, report: &mut Report) {
         (false, _) => report.invalid(policy, "may only be set for externally-accessible services"),
         (true, "") => report.required(policy, ""),
         (true, _) => report.unsupported(policy, &["Cluster", "Local"]),
+    }
+}
+
+/// The real server writes the name of this field with a capital.
+fn check_source_ranges(spec: &Node, report: &mut Report) {
+    let ranges = spec.at("loadBalancerSourceRanges");
+    let named = Node::field_of(spec, "LoadBalancerSourceRanges", ranges.value);
+    if ranges.is_zero() {
+        return;
+    }
+    if spec.at("type").text() != "LoadBalancer" {
+        report.forbidden(&named, "may only be used when `type` is 'LoadBalancer'");
+    }
+    for range in named.items().filter(|range| !rules::is_cidr(range.text().trim())) {
+        report.invalid(&range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
     }
 }
 
@@ -159,12 +183,7 @@ fn check_same_ports(ports: &Node, report: &mut Report) {
             continue;
         }
         let key = json!({"protocol": protocol.text(), "port": number.value, "targetPort": 0});
-        let printed = print::line("ServicePort", &key);
-        report.0.push(crate::api::Cause {
-            reason: "FieldValueDuplicate".into(),
-            message: format!("Duplicate value: {printed}"),
-            field: port.path(),
-        });
+        report.duplicate_structure(&port, "ServicePort", &key);
     }
 }
 

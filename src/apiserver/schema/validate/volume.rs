@@ -127,10 +127,10 @@ fn check_not_smaller(spec: &Node, old_spec: &Node, old: &Node, report: &mut Repo
     let (old_resources, status) = (old_spec.at("resources"), old.at("status"));
     let (old_requests, capacity) = (old_resources.at("requests"), status.at("capacity"));
     let held = capacity.at("storage");
-    let (Some(new), Some(old)) = (amount(&wanted), amount(&old_requests.at("storage"))) else {
-        return;
-    };
-    if new < old && amount(&held).is_none_or(|held| new <= held) && held.is_set() {
+    // What is not there has no size.
+    let size = |node: &Node| amount(node).map_or(0, |size| size.milli_value());
+    let new = size(&wanted);
+    if new < size(&old_requests.at("storage")) && new <= size(&held) {
         report.forbidden(&wanted, "field can not be less than status.capacity");
     }
 }
@@ -161,16 +161,7 @@ pub(super) fn volume_change(new: &Node, old: &Node, report: &mut Report) {
 
 /// A class stays as it was made, but for whether volumes may grow.
 pub(super) fn storage_class_change(new: &Node, old: &Node, report: &mut Report) {
-    let differs = |field: &str| new.value.get(field) != old.value.get(field);
-    for field in ["parameters", "provisioner", "reclaimPolicy"] {
-        if differs(field) {
-            let sentence = match field {
-                "parameters" => "updates to parameters are forbidden.",
-                "provisioner" => "updates to provisioner are forbidden.",
-                _ => "updates to reclaimPolicy are forbidden.",
-            };
-            report.forbidden(&new.at(field), sentence);
-        }
+    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        immutable(&new.at(field), &old.at(field), report);
     }
-    immutable(&new.at("volumeBindingMode"), &old.at("volumeBindingMode"), report);
 }

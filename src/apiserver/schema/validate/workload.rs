@@ -4,17 +4,28 @@ use serde_json::Value;
 
 use super::report::{Node, Report};
 use super::rules::int_or_percent;
-use super::{print, selectors};
+use super::selectors;
+
+const MISMATCH: &str = "`selector` does not match template `labels`";
 
 /// The selector of a workload, against the labels of its template.
 pub(super) fn selector(structure: &str, selector: &Node, report: &mut Report) {
-    if selector.is_set() && selectors::is_empty(selector) {
+    let empty = selector.is_set() && selectors::is_empty(selector);
+    if empty {
         let kind = if structure == "StatefulSetSpec" { "statefulset" } else { "deployment" };
         report.invalid(selector, format!("empty selector is invalid for {kind}"));
     }
-    if !(selector.is_set() && selectors::is_empty(selector)) {
+    if !selectors::is_valid(selector) {
+        let detail = if structure == "StatefulSetSpec" { "" } else { "invalid label selector" };
+        report.invalid_structure(selector, "LabelSelector", detail);
+    } else if !empty {
         check_template_labels(selector, report);
     }
+}
+
+/// Whether a workload's selector can be read; if not, its template is not looked at.
+pub(super) fn has_selector(spec: &Node) -> bool {
+    selectors::is_valid(&spec.at("selector"))
 }
 
 /// A DaemonSet says first that the labels do not match.
@@ -25,13 +36,29 @@ pub(super) fn daemon_selector(selector: &Node, report: &mut Report) {
     }
 }
 
+/// The labels of the template are what the selector picks.
 pub(super) fn check_template_labels(selector: &Node, report: &mut Report) {
     let Some(spec) = selector.above() else { return };
     let template = spec.at("template");
     let metadata = template.at("metadata");
     let labels = metadata.at("labels");
-    if !selectors::picks(selector, &labels) {
-        report.invalid(&labels, "`selector` does not match template `labels`");
+    if selectors::is_valid(selector) && !selectors::picks(selector, &labels) {
+        report.invalid(&labels, MISMATCH);
+    }
+}
+
+/// A ReplicationController selects by plain labels.
+pub(super) fn replication_template(replicas: &Node, report: &mut Report) {
+    let Some(spec) = replicas.above() else { return };
+    let (selector, template) = (spec.at("selector"), spec.at("template"));
+    let metadata = template.at("metadata");
+    let labels = metadata.at("labels");
+    if !template.is_set() {
+        return;
+    }
+    let picks = |key: &str| labels.value.get(key) == selector.value.get(key);
+    if !selector.keys().all(picks) {
+        report.invalid(&labels, MISMATCH);
     }
 }
 
@@ -52,18 +79,12 @@ pub(super) fn deployment_strategy(strategy: &Node, report: &mut Report) {
                 report.invalid(&unavailable, "must not be greater than 100%");
             }
         }
-        _ => unsupported(strategy, "DeploymentStrategy", &["Recreate", "RollingUpdate"], report),
+        _ => report.unsupported_structure(
+            strategy,
+            "DeploymentStrategy",
+            &["Recreate", "RollingUpdate"],
+        ),
     }
-}
-
-fn unsupported(strategy: &Node, name: &str, supported: &[&str], report: &mut Report) {
-    let printed = print::line(name, strategy.value);
-    let quoted: Vec<_> = supported.iter().map(|s| format!("{s:?}")).collect();
-    report.0.push(crate::api::Cause {
-        reason: "FieldValueNotSupported".into(),
-        message: format!("Unsupported value: {printed}: supported values: {}", quoted.join(", ")),
-        field: strategy.path(),
-    });
 }
 
 pub(super) fn daemon_set_strategy(strategy: &Node, report: &mut Report) {
@@ -80,9 +101,11 @@ pub(super) fn daemon_set_strategy(strategy: &Node, report: &mut Report) {
                 _ => {}
             }
         }
-        _ => {
-            unsupported(strategy, "DaemonSetUpdateStrategy", &["RollingUpdate", "OnDelete"], report)
-        }
+        _ => report.unsupported_structure(
+            strategy,
+            "DaemonSetUpdateStrategy",
+            &["RollingUpdate", "OnDelete"],
+        ),
     }
 }
 
@@ -94,7 +117,11 @@ pub(super) fn stateful_set_strategy(strategy: &Node, report: &mut Report) {
             report.invalid(&rolling, "only allowed for updateStrategy 'RollingUpdate'")
         }
         "OnDelete" => {}
-        _ => report.invalid(strategy, "must be 'RollingUpdate' or 'OnDelete'"),
+        _ => report.invalid_structure(
+            strategy,
+            "StatefulSetUpdateStrategy",
+            "must be 'RollingUpdate' or 'OnDelete'",
+        ),
     }
 }
 
@@ -110,6 +137,12 @@ pub(super) fn deployment(spec: &Node, report: &mut Report) {
 /// What runs for good restarts for good.
 pub(super) fn restart_policy(structure: &str, spec: &Node, report: &mut Report) {
     let template = spec.at("template");
+    if !template.is_set()
+        || !matches!(structure, "DaemonSetSpec" | "ReplicationControllerSpec")
+            && !has_selector(spec)
+    {
+        return;
+    }
     let pod = template.at("spec");
     let policy = pod.at("restartPolicy");
     if policy.text() != "Always" {
