@@ -57,7 +57,18 @@ pub fn validate(
         }
         Some(old) => check_update(kind, subresource, &root, &Node::root(old), &mut report),
     }
-    report.0
+    without_repeated_metadata(report.0)
+}
+
+/// How often a fault of the metadata is told depends on more than these rules.
+fn without_repeated_metadata(causes: Vec<Cause>) -> Vec<Cause> {
+    let mut kept: Vec<Cause> = Vec::with_capacity(causes.len());
+    for cause in causes {
+        if !(cause.field.starts_with("metadata.") && kept.contains(&cause)) {
+            kept.push(cause);
+        }
+    }
+    kept
 }
 
 /// One of the looks that the server takes at a changed object.
@@ -72,7 +83,7 @@ enum Look {
     Change,
 }
 
-/// Every look is taken, and a fault that several find is told as often.
+/// Every look is taken: a fault of the fields that several find is told as often.
 fn check_update(kind: &KindSchema, subresource: &str, new: &Node, old: &Node, report: &mut Report) {
     let (metadata, before) = (new.at("metadata"), old.at("metadata"));
     meta::check_any(&metadata, report);
