@@ -7,6 +7,9 @@ use crate::sim::{Choice, Choices, FaultPlan, Scenario, World};
 use crate::time::Duration;
 use crate::trace::{Event, Role, What};
 
+/// Whether a world is as desired, and if not, what is missing.
+type Desired<'a> = dyn Fn(&World) -> Result<(), String> + 'a;
+
 /// The property that every controller owes: whatever happens, once it stops happening the world
 /// comes to the desired state in time, and then nothing is written any more.
 ///
@@ -15,7 +18,7 @@ use crate::trace::{Event, Role, What};
 /// writing has not converged.
 pub struct Convergence<'a> {
     run: Box<dyn Fn(&Scenario) -> World + 'a>,
-    desired: Box<dyn Fn(&World) -> Result<(), String> + 'a>,
+    desired: Box<Desired<'a>>,
     /// How long the world has after the last step, with all faults ended.
     pub settle: Duration,
     /// How long nothing may be written after that.

@@ -9,7 +9,7 @@ use super::layout::{clock, wrap};
 use super::paint::{Options, Span, Tone};
 use super::words::{chain, is_waiting, short, short_path};
 use crate::reconciler::ChangeAction;
-use crate::time::{Duration, Timestamp};
+use crate::time::Duration;
 use crate::trace::{Event, Role, Trace, What};
 
 /// A run in numbers.

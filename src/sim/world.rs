@@ -24,7 +24,6 @@ use crate::engine::kustomize::KustomizationController;
 use crate::engine::notification::ReceiverController;
 use crate::engine::source::GitRepositoryController;
 use crate::git::forge::Forge;
-use crate::object::Object;
 use crate::reconciler::Reconciler;
 use crate::source::Artifacts;
 use crate::time::{Duration, Timestamp};

@@ -41,9 +41,8 @@ impl Twins {
         for (places, before) in self.0.iter_mut().zip(before.0) {
             let now: Vec<Option<Node>> =
                 places.iter().map(|place| at(object, place).cloned()).collect();
-            let pairs = now.iter().zip(&before);
-            let changed =
-                pairs.filter(|(now, before)| now.is_some() && !same(now, before)).next_back();
+            let mut pairs = now.iter().zip(&before);
+            let changed = pairs.rfind(|(now, before)| now.is_some() && !same(now, before));
             if let Some(value) = changed.and_then(|(now, _)| now.clone()) {
                 for place in places.iter() {
                     if let Some(node) = at_mut(object, place) {

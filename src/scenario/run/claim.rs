@@ -86,7 +86,9 @@ fn field_holds(object: Option<&Object>, path: &FieldPath, test: &Test) -> Result
 /// Equal, numbers also to their texts: YAML's `1.0` may be meant as either.
 fn is(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::String(text), Value::Number(_) | Value::Bool(_)) => *text == wanted.to_string(),
+        (Value::String(text), Value::Number(_) | Value::Bool(_)) => {
+            wanted.to_string() == *text
+        }
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         _ => found == wanted,
     }

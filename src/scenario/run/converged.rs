@@ -25,8 +25,8 @@ pub(crate) fn converged(world: &World) -> Result<(), String> {
     }
     kustomizations.into_iter().try_for_each(|kustomization| in_sync(world, kustomization))?;
     let open = drifts(world.trace()).into_iter().find(|drift| {
-        drift.ending == Ending::Open && world.server().get(&drift.object).is_some()
-            || drift.ending == Ending::Open && drift.path.is_empty()
+        let matters = drift.path.is_empty() || world.server().get(&drift.object).is_some();
+        drift.ending == Ending::Open && matters
     });
     match open {
         Some(drift) => Err(format!("{} {} has drifted", drift.object, drift.path)),
