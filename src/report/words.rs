@@ -346,7 +346,11 @@ mod tests {
             )
         };
         let scaled = change("spec.replicas", json!(5), json!(3));
-        check("patch", std::slice::from_ref(&scaled), "Deployment/hello configured (spec.replicas 5 → 3)");
+        check(
+            "patch",
+            std::slice::from_ref(&scaled),
+            "Deployment/hello configured (spec.replicas 5 → 3)",
+        );
         check(
             "patch",
             &[scaled.clone(), change("metadata.generation", json!(1), json!(2))],

@@ -46,7 +46,6 @@ trait Actor {
     fn moves(&self, latest: &Latest, now: Timestamp) -> Vec<Move>;
     fn make(&mut self, what: Move, server: &mut Server, missing: &[&str], now: Timestamp);
     fn next_wake(&self) -> Option<Timestamp>;
-    fn restart(&mut self);
 }
 
 struct Running<R: Reconciler> {
@@ -121,11 +120,6 @@ impl Rig {
     /// Has a node that failed come back.
     pub(crate) fn revive_node(&mut self, node: &str) {
         self.add(cluster::Kubelet::new(node));
-    }
-
-    /// Has every controller lose what it holds in memory.
-    pub(crate) fn restart_all(&mut self) {
-        self.actors.iter_mut().for_each(|actor| actor.restart());
     }
 
     /// Makes one move, or none when nothing can move now.
@@ -363,14 +357,6 @@ where
             Awaits::Answer(_) => None,
         });
         wakes.chain(self.queue.next_timeout()).min()
-    }
-
-    fn restart(&mut self) {
-        self.tasks.clear();
-        self.known.clear();
-        let (base, cap) = self.reconciler.backoff();
-        self.queue = Queue::with_backoff(base, cap);
-        self.informers.iter_mut().for_each(|(_, cursor)| *cursor = None);
     }
 }
 

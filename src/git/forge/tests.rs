@@ -161,7 +161,7 @@ fn a_protected_branch_moves_by_reviewed_pull_requests() {
     let own = forge.review(CONFIG, &user("alice"), number, Verdict::Approve, "", at(5));
     assert_eq!(own, Err(PullError::OwnPull));
     // A kind word of somebody who may not write does not count.
-    forge.review(CONFIG, &user("carl"), number, Verdict::Approve, "", at(5)).unwrap();
+    let _ = forge.review(CONFIG, &user("carl"), number, Verdict::Approve, "", at(5)).unwrap();
     assert!(merge(&mut forge).is_err());
     let _ = forge.review(CONFIG, &user("bob"), number, Verdict::RequestChanges, "", at(6)).unwrap();
     assert!(merge(&mut forge).unwrap_err().to_string().contains("Changes were requested"));

@@ -87,7 +87,8 @@ fn field_holds(object: Option<&Object>, path: &FieldPath, test: &Test) -> Result
 fn is(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::String(text), Value::Number(_) | Value::Bool(_)) => {
-            wanted.to_string() == *text
+            let wanted = wanted.to_string();
+            text == &wanted
         }
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         _ => found == wanted,

@@ -197,10 +197,11 @@ fn check_percent(rule: &Rule, node: &Node, report: &mut Report) {
     match (rule, node.value) {
         (Rule::Percent, Value::String(text)) => report.invalid_each(node, names::percent(text)),
         (Rule::Percent, _) => check_number(&Rule::AtLeast(0), node, report),
-        (_, Value::String(text)) if names::percent(text).is_empty()
-            && int_or_percent(node.value) > 100 => {
-                report.invalid(node, "must not be greater than 100%");
-            }
+        (_, Value::String(text))
+            if names::percent(text).is_empty() && int_or_percent(node.value) > 100 =>
+        {
+            report.invalid(node, "must not be greater than 100%");
+        }
         _ => {}
     }
 }
