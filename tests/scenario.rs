@@ -126,6 +126,6 @@ fn what_does_not_hold_is_told_with_the_difference_and_when_it_began() {
     assert!(!failed.holds);
     assert_eq!(
         failed.difference,
-        "found 5\n+1s kustomize-controller set spec.replicas nothing → 3\n+3m00s alice set spec.replicas 3 → 5"
+        "found 5\n+2s kustomize-controller set spec.replicas nothing → 3\n+3m00s alice set spec.replicas 3 → 5"
     );
 }
