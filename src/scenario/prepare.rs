@@ -17,6 +17,8 @@ pub(crate) struct Script {
     pub(crate) repositories: BTreeMap<String, Hosted>,
     /// The commands of each step's `run`, in the order of its actions.
     pub(crate) commands: Vec<Vec<Typed>>,
+    /// Controllers that somebody brings, by name.
+    pub(crate) guests: Vec<String>,
 }
 
 /// A repository and where it is.
@@ -29,6 +31,15 @@ pub(crate) struct Hosted {
 impl Script {
     /// Reads what a scenario names; paths count from `base`.
     pub(crate) fn read(scenario: &Scenario, base: &Path) -> Result<Self, Vec<Mistake>> {
+        Self::read_among(scenario, base, Vec::new())
+    }
+
+    /// The same, for a world with controllers of these names besides its own.
+    pub(crate) fn read_among(
+        scenario: &Scenario,
+        base: &Path,
+        guests: Vec<String>,
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut repositories = BTreeMap::new();
         for (name, spec) in &scenario.repositories {
@@ -49,7 +60,8 @@ impl Script {
                 }
             }
         }
-        let script = Script { scenario: scenario.clone(), repositories, commands: all };
+        let scenario = scenario.clone();
+        let script = Script { scenario, repositories, commands: all, guests };
         mistakes.extend(super::verify::mistakes(&script));
         if mistakes.is_empty() { Ok(script) } else { Err(mistakes) }
     }

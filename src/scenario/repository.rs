@@ -49,7 +49,7 @@ pub(super) fn script(path: &Path, folder: Option<&str>) -> Result<Script, Mistak
     scenario.repositories.insert(name.clone(), spec);
     let scenario = scenario.expect(Claim::Converged, When::By(PATIENCE));
     let repositories = [(name, Hosted { url, repository })].into();
-    Ok(Script { scenario, repositories, commands: Vec::new() })
+    Ok(Script { scenario, repositories, commands: Vec::new(), guests: Vec::new() })
 }
 
 fn title(path: &Path, folder: &str, repository: &Repository) -> String {

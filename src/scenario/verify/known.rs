@@ -24,6 +24,8 @@ pub(super) struct Known {
     custom_kinds: BTreeSet<String>,
     /// Names of Kustomizations and GitRepositories.
     pub(super) flux: BTreeSet<(flux::Resource, String)>,
+    /// Controllers that somebody brings, by name.
+    pub(super) guests: Vec<String>,
 }
 
 impl Known {
@@ -34,6 +36,7 @@ impl Known {
             namespaces: BTreeSet::new(),
             custom_kinds: BTreeSet::new(),
             flux: BTreeSet::new(),
+            guests: script.guests.clone(),
         };
         let present: Vec<Object> = known.world.server().objects().cloned().collect();
         present.iter().for_each(|object| known.note(object));

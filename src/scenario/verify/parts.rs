@@ -143,7 +143,8 @@ fn action_mistake(
 }
 
 fn actor_mistake(path: &str, actor: &str, known: &Known) -> Option<Mistake> {
-    let names: Vec<&str> = known.world.actors().collect();
+    let guests = known.guests.iter().map(String::as_str);
+    let names: Vec<&str> = known.world.actors().chain(guests).collect();
     (!actor.is_empty() && !names.contains(&actor)).then(|| {
         Mistake::at(path, format!("there is no controller {actor:?}"))
             .expected(format!("expected one of: {}", names.join(", ")))
