@@ -14,8 +14,8 @@ use self::watch::Watch;
 use super::commands::Desk;
 use super::mistake::Mistake;
 use super::prepare::Script;
+use crate::sim::World;
 use crate::sim::script::Scenario;
-use crate::sim::{Controllers, World};
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Role, Trace, What};
 
@@ -85,9 +85,10 @@ impl Scenario {
     ///
     /// As [`Scenario::play`].
     pub fn play_in(&self, prepare: impl Fn(&mut World)) -> Result<Run, Vec<Mistake>> {
-        let mut empty = World::builder().controllers(Controllers::None).nodes(0).build();
-        prepare(&mut empty);
-        let guests = empty.actors().map(str::to_owned).collect();
+        let mut world = World::builder().nodes(0).build();
+        let own = world.actors().count();
+        prepare(&mut world);
+        let guests = world.actors().skip(own).map(str::to_owned).collect();
         let script = Script::read_among(self, Path::new("."), guests)?;
         let mut runner = Runner::new(&script, &RunOptions::default());
         prepare(&mut runner.world);
