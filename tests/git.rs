@@ -147,6 +147,7 @@ impl Ours {
     fn new(renames: bool) -> Self {
         let mut repository = Repository::new();
         repository.config_mut().merge_renames = renames;
+        repository.config_mut().version = disk::version().unwrap();
         Ours { worktree: Worktree::new(repository), now: 1_767_225_600 }
     }
 
@@ -547,18 +548,8 @@ impl Pair {
     }
 }
 
-/// Git before 2.50 looks for moved files in merges whatever `merge.renames` says.
-fn can_merge_without_renames(git: &Path) -> bool {
-    let said = Command::new(git).arg("version").output().unwrap().stdout;
-    let said = String::from_utf8_lossy(&said);
-    let mut numbers =
-        said.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(2), Some(50))
-}
-
 fn check_histories(renames: bool, everyday: usize) {
     let Some(git) = tool("git") else { return };
-    let renames = renames || !can_merge_without_renames(&git);
     let cases = rounds("DRIFTLAB_HISTORIES", everyday) as u32;
     let config =
         Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use driftlab::git::{
     Blob, DiffFormat, Entry, FastForward, GitError, MergeOptions, MergeOutcome, Mode, ObjectId,
-    PickOutcome, RebaseOutcome, Repository, Reset, Signature, Tree, Unmerged, Worktree, diff,
+    PickOutcome, RebaseOutcome, Repository, Reset, Signature, Tree, Unmerged, Worktree, diff, disk,
     unified_diff,
 };
 use driftlab::time::Timestamp;
@@ -91,9 +91,12 @@ struct Replay {
 }
 
 impl Replay {
+    /// Like the `git` on PATH, which is what answers are compared with.
     fn new(renames: bool) -> Self {
         let mut repository = Repository::new();
-        repository.config_mut().merge_renames = renames;
+        let config = repository.config_mut();
+        config.merge_renames = renames;
+        config.version = disk::version().unwrap_or_default();
         Replay { worktree: Worktree::new(repository) }
     }
 

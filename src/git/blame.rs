@@ -84,7 +84,11 @@ impl Repository {
     ) -> Option<String> {
         let (new, old) = (&self.objects.commit(commit)?.tree, &self.objects.commit(parent)?.tree);
         if moved {
-            let options = RenameOptions { only_to: Some(path), ..RenameOptions::default() };
+            let options = RenameOptions {
+                only_to: Some(path),
+                version: self.config.version,
+                ..RenameOptions::default()
+            };
             return find_renames(&diff(old, new), options).remove(path);
         }
         let is_link = |entry: &Entry| matches!(entry, Entry::File(Mode::Symlink, _));

@@ -38,7 +38,7 @@ pub use merge::{
 pub use objects::Object;
 pub use refs::{Head, check_ref_name};
 pub use remote::{PlannedUpdate, RefUpdate, Rejection};
-pub use repository::{Config, Repository};
+pub use repository::{Config, GitVersion, ParseVersionError, Repository};
 pub use semver::{Version, VersionError, VersionRange};
 pub use signature::{ParseSignatureError, Signature};
 pub use text::{DiffFormat, Favor, Labels, MergedText, is_binary, merge_text, unified_diff};

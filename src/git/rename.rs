@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Blob, Entry, Mode, TreeChange, is_binary};
+use super::{Blob, Entry, GitVersion, Mode, TreeChange, is_binary};
 
 /// The score of equal contents.
 const SAME: u64 = 60_000;
@@ -30,6 +30,8 @@ pub(super) struct RenameOptions<'o> {
     pub(super) worth: Option<&'o BTreeSet<String>>,
     /// Tells where a file would be if its folder moved as others of its files did.
     pub(super) guess: Option<&'o Guess<'o>>,
+    /// The Git to be like.
+    pub(super) version: GitVersion,
 }
 
 /// From the pairs of same content and a path, the path that this one probably has now.
@@ -38,7 +40,14 @@ pub(super) type Guess<'g> = dyn Fn(&BTreeMap<String, String>, &str) -> Option<St
 impl Default for RenameOptions<'_> {
     /// What Git does where differences are shown.
     fn default() -> Self {
-        RenameOptions { only_to: None, empty: true, limit: 1000, worth: None, guess: None }
+        RenameOptions {
+            only_to: None,
+            empty: true,
+            limit: 1000,
+            worth: None,
+            guess: None,
+            version: GitVersion::default(),
+        }
     }
 }
 
@@ -49,7 +58,7 @@ pub(super) fn find_renames(
 ) -> BTreeMap<String, String> {
     let counts = |entry: &Entry| options.empty || entry.id() != Blob::new(&b""[..]).id();
     let wanted = |path: &str| options.only_to.is_none_or(|only| only == path);
-    let mut search = Search::default();
+    let mut search = Search { version: options.version, ..Search::default() };
     for change in changes {
         match (&change.old, &change.new) {
             (Some(old), None) if counts(old) => search.removed.push(File::new(&change.path, old)),
@@ -68,6 +77,7 @@ pub(super) fn find_renames(
 
 #[derive(Default)]
 struct Search<'c> {
+    version: GitVersion,
     removed: Vec<File<'c>>,
     added: Vec<File<'c>>,
     /// Added to removed, by place in the lists.
@@ -203,8 +213,8 @@ impl Search<'_> {
         if larger * (SAME - SIMILAR) < (larger - smaller) * SAME || new.is_empty() {
             return 0;
         }
-        self.pieces.entry((false, from)).or_insert_with(|| pieces(old));
-        self.pieces.entry((true, to)).or_insert_with(|| pieces(new));
+        self.pieces.entry((false, from)).or_insert_with(|| pieces(old, self.version));
+        self.pieces.entry((true, to)).or_insert_with(|| pieces(new, self.version));
         let (one, two) = (&self.pieces[&(false, from)], &self.pieces[&(true, to)]);
         let shared: u64 = one
             .iter()
@@ -253,9 +263,9 @@ fn keep_best(best: &mut Vec<Candidate>, new: Candidate) {
     }
 }
 
-/// A content in pieces of a line or 64 bytes: how many bytes there are of each. A line at the end
-/// that is not ended does not count, and neither does the CR of a CR LF in a text.
-fn pieces(content: &[u8]) -> BTreeMap<u32, u64> {
+/// A content in pieces of a line or 64 bytes: how many bytes there are of each. The CR of a CR LF in a
+/// text does not count, nor, before Git 2.44, a line at the end that is not ended.
+fn pieces(content: &[u8], version: GitVersion) -> BTreeMap<u32, u64> {
     let is_text = !is_binary(content);
     let mut counts = BTreeMap::new();
     let (mut one, mut two, mut len) = (0u32, 0u32, 0u64);
@@ -268,7 +278,8 @@ fn pieces(content: &[u8]) -> BTreeMap<u32, u64> {
         two = (two << 7) ^ (before >> 25);
         one = one.wrapping_add(u32::from(*byte));
         len += 1;
-        if len == 64 || *byte == b'\n' {
+        let is_last = at + 1 == content.len() && version >= GitVersion(2, 44);
+        if len == 64 || *byte == b'\n' || is_last {
             let hash = one.wrapping_add(two.wrapping_mul(0x61)) % 107_927;
             *counts.entry(hash).or_default() += len;
             (one, two, len) = (0, 0, 0);

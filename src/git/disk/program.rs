@@ -5,6 +5,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::DiskError;
+use crate::git::GitVersion;
+
+/// Which `git` is on PATH; none if there is none.
+pub fn version() -> Option<GitVersion> {
+    let output = bare_git(&["version"]).output().ok()?;
+    String::from_utf8_lossy(&output.stdout).parse().ok()
+}
 
 /// A `git` command that works on the repository at a path.
 pub(super) fn git(repository: &Path, args: &[&str]) -> Command {

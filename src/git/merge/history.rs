@@ -2,8 +2,8 @@
 
 use super::{MergeLabels, MergedTree, TreeMergeOptions, Unmerged, merge_trees};
 use crate::git::{
-    Commit, Favor, GitError, Object, ObjectId, ObjectKind, Repository, Signature, Tree,
-    clean_message,
+    Commit, Config, Favor, GitError, GitVersion, Object, ObjectId, ObjectKind, Repository,
+    Signature, Tree, clean_message,
 };
 use crate::time::Timestamp;
 
@@ -125,7 +125,9 @@ impl Repository {
 
     /// How this repository merges trees.
     pub(in crate::git) fn tree_merge_options(&self) -> TreeMergeOptions {
-        TreeMergeOptions { renames: self.config.merge_renames, ..TreeMergeOptions::default() }
+        let Config { merge_renames, version } = self.config;
+        let renames = merge_renames || version < GitVersion(2, 50);
+        TreeMergeOptions { renames, version, ..TreeMergeOptions::default() }
     }
 
     fn merge_commits(

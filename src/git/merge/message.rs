@@ -1,6 +1,6 @@
 //! The messages that Git writes itself.
 
-use crate::git::{Commit, GitError, Object, ObjectId, Repository};
+use crate::git::{Commit, GitError, GitVersion, Object, ObjectId, Repository};
 
 impl Repository {
     /// What `git merge` says about a merge of this revision (`git fmt-merge-msg`).
@@ -38,10 +38,21 @@ pub(super) fn first_line(commit: &Commit) -> &str {
 }
 
 /// What `git revert` says.
-pub(super) fn revert_message(commit: &Commit, id: ObjectId, against: Option<ObjectId>) -> String {
+pub(super) fn revert_message(
+    commit: &Commit,
+    id: ObjectId,
+    against: Option<ObjectId>,
+    version: GitVersion,
+) -> String {
     let merged = match against.filter(|_| commit.parents.len() > 1) {
         Some(parent) => format!(", reversing\nchanges made to {parent}"),
         None => String::new(),
     };
-    format!("Revert \"{}\"\n\nThis reverts commit {id}{merged}.\n", first_line(commit))
+    let subject = first_line(commit);
+    let reverted = subject.strip_prefix("Revert \"").filter(|rest| !rest.starts_with("Revert \""));
+    let title = match reverted.filter(|_| version >= GitVersion(2, 43)) {
+        Some(rest) => format!("Reapply \"{rest}"),
+        None => format!("Revert \"{subject}\""),
+    };
+    format!("{title}\n\nThis reverts commit {id}{merged}.\n")
 }

@@ -37,7 +37,7 @@ impl Repository {
         let ours = self.find_commit(head)?.tree.clone();
         let labels = MergeLabels { ours: "HEAD", theirs: &label };
         let merged = merge_trees(&commit.tree, &ours, &before, labels, self.tree_merge_options());
-        let message = revert_message(&commit, id, parent);
+        let message = revert_message(&commit, id, parent, self.config.version);
         Ok(self.settle(head, merged, message, None, committer))
     }
 

@@ -25,7 +25,7 @@ struct Rename {
 /// could not follow its folder comes back as conflicts.
 pub(super) fn follow(paths: &mut Paths, trees: [&Tree; 3], merger: Merger<'_>) -> Vec<Conflict> {
     let folders = Folders::of(paths, trees);
-    let found = [OURS, THEIRS].map(|side| find(paths, trees, side, &folders));
+    let found = [OURS, THEIRS].map(|side| find(paths, trees, side, &folders, merger));
     let (moved_folders, conflicts) = match merger.options.depth {
         0 => moved_folders(&found, &folders),
         _ => Default::default(),
@@ -63,6 +63,7 @@ fn find(
     trees: [&Tree; 3],
     side: usize,
     folders: &Folders,
+    merger: Merger<'_>,
 ) -> BTreeMap<String, String> {
     let changes = changes(paths, side);
     let removed = changes.iter().filter(|change| change.new.is_none());
@@ -82,10 +83,10 @@ fn find(
         Some(format!("{}/{}", most.0, name_of(path)))
     };
     let changes = in_order_of_visit(changes, trees, side, folders);
-    let (worth, guess) = (Some(&worth), Some(&guess as &_));
+    let (worth, guess, version) = (Some(&worth), Some(&guess as &_), merger.options.version);
     find_renames(
         &changes,
-        RenameOptions { only_to: None, empty: false, limit: LIMIT, worth, guess },
+        RenameOptions { only_to: None, empty: false, limit: LIMIT, worth, guess, version },
     )
 }
 

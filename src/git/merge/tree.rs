@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::renames;
-use crate::git::{Blob, Entry, Favor, Labels, Mode, Tree, diff, is_binary, merge_text};
+use crate::git::{Blob, Entry, Favor, GitVersion, Labels, Mode, Tree, diff, is_binary, merge_text};
 
 /// What the sides are called, in conflict markers and in the names of files that move aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +22,16 @@ pub struct TreeMergeOptions {
     pub favor: Favor,
     /// Files that one side moved are found, and the changes of the other follow them.
     pub renames: bool,
+    /// The Git to be like.
+    pub version: GitVersion,
     /// How many merges of merge bases this one is within: conflicts in them are no one's to resolve.
     pub depth: usize,
 }
 
 impl Default for TreeMergeOptions {
     fn default() -> Self {
-        TreeMergeOptions { favor: Favor::Neither, renames: true, depth: 0 }
+        let version = GitVersion::default();
+        TreeMergeOptions { favor: Favor::Neither, renames: true, version, depth: 0 }
     }
 }
 
