@@ -24,9 +24,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use driftlab::api::{ApiRequest, WriteOptions};
-use driftlab::engine;
-use driftlab::sim::{Controllers, World};
+use driftlab::apiserver::Authorization;
+use driftlab::sim::World;
 use player::Story;
 use serde_json::{Map, Value};
 
@@ -57,16 +56,10 @@ fn the_engine_does_what_flux_did_in_its_stories() {
     }
 }
 
-/// A cluster with its controllers, the stand-in for kubelets, and the engine.
+/// A cluster with its controllers and the engine, roles enforced, and the stand-in for kubelets.
 fn world() -> World {
-    let mut world = World::builder().controllers(Controllers::Cluster).nodes(0).build();
-    for crd in engine::crds() {
-        let request = ApiRequest::create(crd, WriteOptions::default());
-        world.request(&wire::admin("kubectl"), request).expect("the definitions are accepted");
-    }
+    let mut world = World::builder().nodes(0).authorization(Authorization::Rbac).build();
     world.add_controller(kubelet::Kubelet);
-    world.add_controller(engine::source::GitRepositoryController::default());
-    world.add_controller(engine::kustomize::KustomizationController::default());
     world
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::authorize;
 use super::server::Server;
 use crate::api::{ApiRequest, Caller, WriteOptions};
 use crate::object::Object;
@@ -21,6 +22,11 @@ pub(super) fn start(server: &mut Server) {
         );
     }
     create(server, kubernetes_service());
+}
+
+/// Makes the roles and bindings that every cluster with role-based access control has.
+pub(super) fn roles(server: &mut Server) {
+    authorize::bootstrap().into_iter().for_each(|object| create(server, object.into_value()));
 }
 
 /// The server as a caller.

@@ -21,6 +21,7 @@
 
 mod addresses;
 mod audit;
+mod authorize;
 mod base64;
 mod bootstrap;
 mod custom;
@@ -43,5 +44,6 @@ mod store;
 mod write;
 
 pub use audit::AuditEntry;
+pub use authorize::Authorization;
 pub use history::Entry;
 pub use server::Server;

@@ -57,6 +57,15 @@ pub(super) fn forbidden(resource: &Resource, name: &str, why: &str, causes: Vec<
     Status::failure_about(Reason::Forbidden, message, details)
 }
 
+/// The caller may not do this; a collection has no name.
+pub(super) fn forbidden_to(resource: &Resource, name: &str, why: &str) -> Status {
+    if !name.is_empty() {
+        return forbidden(resource, name, why, Vec::new());
+    }
+    let message = format!("{} is forbidden: {why}", resource.resource());
+    Status::failure_about(Reason::Forbidden, message, about(resource, name))
+}
+
 /// Rules that the object breaks, as `field.ErrorList` prints them: causes that say the same are
 /// named once in the message.
 pub(super) fn invalid(resource: &Resource, name: &str, causes: Vec<Cause>) -> Status {

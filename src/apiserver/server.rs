@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::addresses::Addresses;
 use super::audit::{Asked, Audit, AuditEntry};
+use super::authorize::{Authorization, authorize};
 use super::history::{Entry, History};
 use super::read::View;
 use super::resource::{Resource, Resources};
@@ -26,6 +27,7 @@ pub struct Server {
     pub(super) resources: Resources,
     pub(super) addresses: Addresses,
     pub(super) settled: Settled,
+    authorization: Authorization,
     audit: Audit,
 }
 
@@ -39,11 +41,22 @@ impl Server {
             resources: Resources::builtin(),
             addresses: Addresses::default(),
             settled: Settled::default(),
+            authorization: Authorization::AlwaysAllow,
             audit: Audit::default(),
         };
         bootstrap::start(&mut server);
         server.audit = Audit::default();
         server
+    }
+
+    /// The same server, deciding otherwise who may do what; by roles, it gets those that every cluster
+    /// has.
+    pub fn with_authorization(mut self, authorization: Authorization) -> Self {
+        if authorization == Authorization::Rbac {
+            bootstrap::roles(&mut self);
+        }
+        self.authorization = authorization;
+        self
     }
 
     /// Answers a request, made at `now`, and keeps what it changes.
@@ -194,6 +207,11 @@ impl Server {
             Ok(resource) => resource,
             Err(refused) => return (Err(refused), Vec::new()),
         };
+        if self.authorization == Authorization::Rbac
+            && let Err(refused) = authorize(self, caller, &resource, &request)
+        {
+            return (Err(refused), Vec::new());
+        }
         let mut warnings: Vec<String> = resource.deprecation(&self.resources).into_iter().collect();
         if request.is_write() || request.is_dry_run() {
             let mut write = Write::new(self, now, caller, resource, manager, &request);

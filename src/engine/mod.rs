@@ -26,7 +26,7 @@ pub mod stages;
 pub mod substitute;
 
 pub use compare::{compare, differences};
-pub use crds::crds;
+pub use crds::{cluster_reconciler, crds};
 pub use draft::Write;
 pub use names::{
     FINALIZER, KUSTOMIZE_API, NOTIFICATION_API, REQUESTED_AT, SOURCE_API, WATCH_LABEL,

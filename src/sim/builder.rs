@@ -8,7 +8,7 @@ use super::latency::Latency;
 use super::registry::{InvalidImageName, Registry};
 use super::world::{Inner, World};
 use crate::api::{ApiRequest, Caller, WriteOptions};
-use crate::apiserver::Server;
+use crate::apiserver::{Authorization, Server};
 use crate::cluster;
 use crate::engine::kustomize::KustomizationController;
 use crate::engine::{self, Policies};
@@ -30,6 +30,7 @@ pub struct WorldBuilder {
     choices: Choices,
     controllers: Controllers,
     engine: KustomizationController,
+    authorization: Authorization,
     nodes: Vec<String>,
     latency: Latency,
     registry: Registry,
@@ -57,6 +58,7 @@ impl World {
             choices: Choices::first(),
             controllers: Controllers::All,
             engine: KustomizationController::default(),
+            authorization: Authorization::default(),
             nodes: vec!["node-1".into()],
             latency: Latency::default(),
             registry: Registry::open(),
@@ -99,6 +101,13 @@ impl WorldBuilder {
     /// The engine's controller of Kustomizations, with flags and health rules of its own.
     pub fn engine(mut self, controller: KustomizationController) -> Self {
         self.engine = controller;
+        self
+    }
+
+    /// Who may do what. By roles, the engine may do everything, as Flux is installed, but for what it does
+    /// in the name of a service account; and people may do nothing until a role is bound to them.
+    pub fn authorization(mut self, authorization: Authorization) -> Self {
+        self.authorization = authorization;
         self
     }
 
@@ -162,6 +171,10 @@ impl WorldBuilder {
             Controllers::All => with_engine(),
             Controllers::Cluster | Controllers::None => Server::new(),
         };
+        let mut server = server.with_authorization(self.authorization);
+        if self.authorization == Authorization::Rbac && self.controllers == Controllers::All {
+            install(&mut server, [engine::cluster_reconciler()]);
+        }
         let mut inner = Inner::new(self.start, server);
         inner.registry = self.registry;
         inner.latency = self.latency;
@@ -191,12 +204,18 @@ fn with_engine() -> Server {
 
 fn install_engine() -> Server {
     let mut server = Server::new();
-    let installer = Caller::new("cluster-admin", "flux/v2");
     let namespace = Object::new("v1", "Namespace", "", "flux-system");
-    for object in [namespace].into_iter().chain(engine::crds()) {
+    install(&mut server, [namespace].into_iter().chain(engine::crds()));
+    server
+}
+
+/// Applies objects, as whoever sets a cluster up.
+fn install(server: &mut Server, objects: impl IntoIterator<Item = Object>) {
+    let groups = vec!["system:masters".into()];
+    let installer = Caller { groups, ..Caller::new("cluster-admin", "flux/v2") };
+    for object in objects {
         let request = ApiRequest::apply(&object, WriteOptions::default());
         let answer = server.handle(Timestamp::START, &installer, request);
         answer.unwrap_or_else(|status| panic!("{}: {status}", object.reference()));
     }
-    server
 }

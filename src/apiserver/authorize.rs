@@ -1,0 +1,339 @@
+//! Who may do what: role-based access control, read from the roles and bindings that are stored.
+//!
+//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>.
+
+use serde_json::{Value, json};
+
+use super::refusal;
+use super::resource::Resource;
+use super::server::Server;
+use crate::api::{ApiRequest, Caller, Status, Verb};
+use crate::object::{LabelSelector, Object, ObjectRef};
+
+/// How a server decides who may do what: `--authorization-mode` of kube-apiserver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Authorization {
+    /// Everybody may do everything.
+    #[default]
+    AlwaysAllow,
+    /// By Roles, ClusterRoles and their bindings. The group `system:masters` may do everything, and so may
+    /// the control plane's own parts, whose roles are not modelled.
+    Rbac,
+}
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// The users that may do what their control plane does.
+const CONTROL_PLANE: [&str; 4] =
+    ["system:apiserver", "system:kube-", "system:node:", "system:serviceaccount:kube-system:"];
+
+/// Refuses a request that the caller may not make.
+pub(super) fn authorize(
+    server: &Server,
+    caller: &Caller,
+    resource: &Resource,
+    request: &ApiRequest,
+) -> Result<(), Status> {
+    let wish = Wish::of(caller, resource, request);
+    if request.verb == Verb::Discover || wish.is_trusted() || wish.is_granted(server) {
+        return Ok(());
+    }
+    Err(wish.refusal(resource))
+}
+
+/// The ClusterRoles and bindings that a server has from the beginning: `cluster-admin`, `admin`, `edit` and
+/// `view`, and the binding that makes `system:masters` cluster admins.
+pub(super) fn bootstrap() -> Vec<Object> {
+    let mut view = vec![json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": READ})];
+    view.extend(VIEW.iter().map(|(group, resources)| rule(group, resources, &READ)));
+    let mut edit: Vec<Value> =
+        EDIT.iter().map(|(group, resources)| rule(group, resources, &WRITE)).collect();
+    edit.push(rule(
+        "",
+        "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy",
+        &READ,
+    ));
+    edit.push(rule("", "serviceaccounts", &["impersonate"]));
+    edit.push(rule("", "pods/eviction serviceaccounts/token", &["create"]));
+    edit.push(rule("coordination.k8s.io", "leases", &[&WRITE[..], &READ].concat()));
+    edit.extend(view.clone());
+    let mut admin = vec![rule(GROUP, "rolebindings roles", &[&WRITE[..], &READ].concat())];
+    admin.push(rule("authorization.k8s.io", "localsubjectaccessreviews", &["create"]));
+    admin.extend(edit.clone());
+    let everything =
+        vec![rule("*", "*", &["*"]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
+    vec![
+        cluster_role("cluster-admin", "", everything),
+        cluster_role("admin", "", admin),
+        cluster_role("edit", "aggregate-to-admin", edit),
+        cluster_role("view", "aggregate-to-edit", view),
+        masters(),
+    ]
+}
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
+
+/// What `view` may read: group, resources.
+const VIEW: [(&str, &str); 9] = [
+    (
+        "",
+        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status",
+    ),
+    (
+        "",
+        "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
+    ),
+    ("events.k8s.io", "events"),
+    ("discovery.k8s.io", "endpointslices"),
+    (
+        "apps",
+        "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status",
+    ),
+    ("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"),
+    ("batch", "cronjobs cronjobs/status jobs jobs/status"),
+    ("policy", "poddisruptionbudgets poddisruptionbudgets/status"),
+    ("networking.k8s.io", "ingresses ingresses/status networkpolicies"),
+];
+
+/// What `edit` may write.
+const EDIT: [(&str, &str); 7] = [
+    (
+        "",
+        "configmaps events persistentvolumeclaims pods pods/attach pods/exec pods/portforward pods/proxy replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
+    ),
+    ("events.k8s.io", "events"),
+    (
+        "apps",
+        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",
+    ),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("batch", "cronjobs jobs"),
+    ("policy", "poddisruptionbudgets"),
+    ("networking.k8s.io", "ingresses networkpolicies"),
+];
+
+fn rule(group: &str, resources: &str, verbs: &[&str]) -> Value {
+    let resources: Vec<&str> = resources.split(' ').collect();
+    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+fn cluster_role(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
+    let mut role = Object::new(&format!("{GROUP}/v1"), "ClusterRole", "", name);
+    role.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
+    if !aggregates.is_empty() {
+        role.set_label(&format!("{GROUP}/{aggregates}"), "true");
+    }
+    role.set("rules", rules);
+    role
+}
+
+fn masters() -> Object {
+    let mut binding =
+        Object::new(&format!("{GROUP}/v1"), "ClusterRoleBinding", "", "cluster-admin");
+    binding.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
+    binding
+        .set("roleRef", json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"}));
+    binding
+        .set("subjects", json!([{"apiGroup": GROUP, "kind": "Group", "name": "system:masters"}]));
+    binding
+}
+
+/// What somebody wants to do.
+struct Wish<'a> {
+    user: &'a str,
+    groups: Vec<String>,
+    verb: &'static str,
+    group: &'a str,
+    /// The plural, with the subresource behind a slash.
+    resource: String,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Wish<'a> {
+    fn of(caller: &'a Caller, resource: &'a Resource, request: &'a ApiRequest) -> Self {
+        let below = request.subresource.as_ref().map(|s| format!("/{}", s.name()));
+        Wish {
+            user: &caller.user,
+            groups: groups(caller),
+            verb: request.verb.name(),
+            group: &resource.schema.gvk.group,
+            resource: format!("{}{}", resource.schema.plural, below.unwrap_or_default()),
+            namespace: &request.namespace,
+            name: &request.name,
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.groups.iter().any(|group| group == "system:masters")
+            || CONTROL_PLANE.iter().any(|prefix| self.user.starts_with(prefix))
+    }
+
+    fn is_granted(&self, server: &Server) -> bool {
+        let wide = server.objects_of(GROUP, "ClusterRoleBinding");
+        let within = server.objects_of(GROUP, "RoleBinding");
+        let within =
+            within.filter(|b| !self.namespace.is_empty() && b.namespace() == self.namespace);
+        wide.chain(within)
+            .filter(|binding| self.is_bound(binding))
+            .filter_map(|binding| role_of(server, binding))
+            .any(|role| self.is_allowed(server, role))
+    }
+
+    /// Whether a binding names the user or one of its groups.
+    fn is_bound(&self, binding: &Object) -> bool {
+        items(binding.get("subjects")).any(|subject| {
+            let text = |field: &str| subject[field].as_str().unwrap_or_default();
+            match text("kind") {
+                "User" => text("name") == self.user,
+                "Group" => self.groups.iter().any(|group| group == text("name")),
+                "ServiceAccount" => {
+                    let (namespace, name) = (text("namespace"), text("name"));
+                    self.user == format!("system:serviceaccount:{namespace}:{name}")
+                }
+                _ => false,
+            }
+        })
+    }
+
+    /// Whether a role, or one that it gathers, has a rule for it.
+    fn is_allowed(&self, server: &Server, role: &Object) -> bool {
+        let gathered: Vec<LabelSelector> = items(role.get("aggregationRule.clusterRoleSelectors"))
+            .map(LabelSelector::from_value)
+            .collect();
+        let gathers = |other: &&Object| gathered.iter().any(|selector| selector.matches(other));
+        let others = server.objects_of(GROUP, "ClusterRole").filter(gathers);
+        others.chain([role]).any(|role| items(role.get("rules")).any(|rule| self.fits(rule)))
+    }
+
+    fn fits(&self, rule: &Value) -> bool {
+        let has = |field: &str, wanted: &str| {
+            items(rule.get(field)).any(|value| value == "*" || value == wanted)
+        };
+        let names = rule.get("resourceNames").and_then(Value::as_array);
+        let named =
+            names.is_none_or(|names| names.is_empty() || names.iter().any(|n| n == self.name));
+        let subresource = self.resource.split_once('/').map(|(_, below)| format!("*/{below}"));
+        let of_resource = has("resources", &self.resource)
+            || subresource.is_some_and(|wanted| has("resources", &wanted));
+        has("verbs", self.verb) && has("apiGroups", self.group) && of_resource && named
+    }
+
+    fn refusal(&self, resource: &Resource) -> Status {
+        let place = match self.namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace {namespace:?}"),
+        };
+        let why = format!(
+            "User {:?} cannot {} resource {:?} in API group {:?} {place}",
+            self.user, self.verb, self.resource, self.group
+        );
+        refusal::forbidden_to(resource, self.name, &why)
+    }
+}
+
+/// The groups of a caller, with those that every user, and every service account, is in.
+fn groups(caller: &Caller) -> Vec<String> {
+    let mut groups = caller.groups.clone();
+    groups.push("system:authenticated".into());
+    if let Some(account) = caller.user.strip_prefix("system:serviceaccount:") {
+        let namespace = account.split(':').next().unwrap_or_default();
+        groups.push("system:serviceaccounts".into());
+        groups.push(format!("system:serviceaccounts:{namespace}"));
+    }
+    groups
+}
+
+fn role_of<'s>(server: &'s Server, binding: &Object) -> Option<&'s Object> {
+    let (kind, name) = (binding.text("roleRef.kind"), binding.text("roleRef.name"));
+    let namespace = if kind == "Role" { binding.namespace() } else { "" };
+    server.get(&ObjectRef::new(GROUP, kind, namespace, name))
+}
+
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(Value::as_array).into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Patch, WriteOptions};
+    use crate::object::GroupVersionKind;
+    use crate::time::Timestamp;
+
+    fn server() -> Server {
+        let mut server = Server::new().with_authorization(Authorization::Rbac);
+        let admin =
+            Caller { groups: vec!["system:masters".into()], ..Caller::new("admin", "kubectl") };
+        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b", "namespace": "default"},
+            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "edit"},
+            "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": "default"}, {"apiGroup": GROUP, "kind": "User", "name": "alice"}]});
+        let binding = Object::from_value(binding).unwrap();
+        let request = ApiRequest::create(binding, WriteOptions::default());
+        server.handle(Timestamp::START, &admin, request).unwrap();
+        server
+    }
+
+    fn refused(caller: &Caller, request: ApiRequest) -> Option<String> {
+        server()
+            .handle(Timestamp::START, caller, request)
+            .err()
+            .filter(|s| s.code == 403)
+            .map(|s| s.message)
+    }
+
+    #[test]
+    fn a_binding_grants_its_role_in_its_namespace_only() {
+        let deployer = Caller::service_account("default", "deployer", "flux");
+        let apply = |namespace: &str| {
+            ApiRequest::apply(
+                &Object::new("v1", "ConfigMap", namespace, "a"),
+                WriteOptions::default(),
+            )
+        };
+        assert_eq!(refused(&deployer, apply("default")), None);
+        assert_eq!(refused(&Caller::new("alice", "kubectl"), apply("default")), None);
+        let message = "configmaps \"a\" is forbidden: User \"system:serviceaccount:default:deployer\" cannot patch resource \"configmaps\" in API group \"\" in the namespace \"kube-system\"";
+        assert_eq!(refused(&deployer, apply("kube-system")).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn refusals_say_what_was_asked_of_what() {
+        let bob = Caller::new("bob", "kubectl");
+        let check = |request: ApiRequest, expected: &str| {
+            assert_eq!(refused(&bob, request).as_deref(), Some(expected));
+        };
+        let pods = GroupVersionKind::new("v1", "Pod");
+        let everything = LabelSelector::everything;
+        check(
+            ApiRequest::list(&pods, "default", everything()),
+            "pods is forbidden: User \"bob\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"",
+        );
+        check(
+            ApiRequest::list(&pods, "", everything()),
+            "pods is forbidden: User \"bob\" cannot list resource \"pods\" in API group \"\" at the cluster scope",
+        );
+        let scale = ApiRequest::patch(
+            &GroupVersionKind::new("apps/v1", "Deployment"),
+            "default",
+            "x",
+            Patch::Merge(json!({})),
+            WriteOptions::default(),
+        );
+        check(
+            scale.to(crate::api::Subresource::Scale),
+            "deployments.apps \"x\" is forbidden: User \"bob\" cannot patch resource \"deployments/scale\" in API group \"apps\" in the namespace \"default\"",
+        );
+    }
+
+    #[test]
+    fn masters_and_the_control_plane_may_do_everything() {
+        let nodes =
+            ApiRequest::list(&GroupVersionKind::new("v1", "Node"), "", LabelSelector::everything());
+        let masters =
+            Caller { groups: vec!["system:masters".into()], ..Caller::new("m", "kubectl") };
+        assert_eq!(refused(&masters, nodes.clone()), None);
+        assert_eq!(refused(&Caller::new("system:kube-scheduler", "s"), nodes), None);
+    }
+}
