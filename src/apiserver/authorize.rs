@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::refusal;
 use super::resource::Resource;
 use super::server::Server;
-use crate::api::{ApiRequest, Caller, Status, Verb};
+use crate::api::{ApiRequest, Caller, Patch, Status, Verb};
 use crate::object::{LabelSelector, Object, ObjectRef};
 
 /// How a server decides who may do what: `--authorization-mode` of kube-apiserver.
@@ -17,7 +17,8 @@ pub enum Authorization {
     #[default]
     AlwaysAllow,
     /// By Roles, ClusterRoles and their bindings. The group `system:masters` may do everything, and so may
-    /// the control plane's own parts, whose roles are not modelled.
+    /// the control plane's own parts, whose roles are not modelled. Nor is the check that nobody grants
+    /// more than they may do themselves: whoever may write roles and bindings may write any.
     Rbac,
 }
 
@@ -35,10 +36,21 @@ pub(super) fn authorize(
     request: &ApiRequest,
 ) -> Result<(), Status> {
     let wish = Wish::of(caller, resource, request);
-    if request.verb == Verb::Discover || wish.is_trusted() || wish.is_granted(server) {
+    if request.verb == Verb::Discover || wish.is_trusted() {
         return Ok(());
     }
-    Err(wish.refusal(resource))
+    wish.demand(server, resource)?;
+    match makes(server, request) {
+        true => Wish { verb: "create", ..wish }.demand(server, resource),
+        false => Ok(()),
+    }
+}
+
+/// Whether a patch would make the object: an apply, when there is none.
+fn makes(server: &Server, request: &ApiRequest) -> bool {
+    let is_apply = matches!(request.verb, Verb::Patch(Patch::Apply(_), _));
+    let object = || request.kind.named(&request.namespace, &request.name);
+    is_apply && request.subresource.is_none() && server.get(&object()).is_none()
 }
 
 /// The ClusterRoles and bindings that a server has from the beginning: `cluster-admin`, `admin`, `edit` and
@@ -64,9 +76,9 @@ pub(super) fn bootstrap() -> Vec<Object> {
         vec![rule("*", "*", &["*"]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
     vec![
         cluster_role("cluster-admin", "", everything),
-        cluster_role("admin", "", admin),
-        cluster_role("edit", "aggregate-to-admin", edit),
-        cluster_role("view", "aggregate-to-edit", view),
+        aggregating("admin", "", admin),
+        aggregating("edit", "aggregate-to-admin", edit),
+        aggregating("view", "aggregate-to-edit", view),
         masters(),
     ]
 }
@@ -128,6 +140,17 @@ fn cluster_role(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
     role
 }
 
+/// A ClusterRole that gathers those that are labelled for it, as `rbac.authorization.k8s.io/aggregate-to-view`.
+fn aggregating(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
+    let mut role = cluster_role(name, aggregates, rules);
+    let label = format!("{GROUP}/aggregate-to-{name}");
+    role.set(
+        "aggregationRule",
+        json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}),
+    );
+    role
+}
+
 fn masters() -> Object {
     let mut binding =
         Object::new(&format!("{GROUP}/v1"), "ClusterRoleBinding", "", "cluster-admin");
@@ -160,8 +183,19 @@ impl<'a> Wish<'a> {
             verb: request.verb.name(),
             group: &resource.schema.gvk.group,
             resource: format!("{}{}", resource.schema.plural, below.unwrap_or_default()),
-            namespace: &request.namespace,
-            name: &request.name,
+            // A namespace counts as in itself.
+            namespace: match resource.schema.gvk.kind.as_str() {
+                "Namespace" => &request.name,
+                _ => &request.namespace,
+            },
+            name: named(request),
+        }
+    }
+
+    fn demand(&self, server: &Server, resource: &Resource) -> Result<(), Status> {
+        match self.is_granted(server) {
+            true => Ok(()),
+            false => Err(self.refusal(resource)),
         }
     }
 
@@ -199,12 +233,8 @@ impl<'a> Wish<'a> {
 
     /// Whether a role, or one that it gathers, has a rule for it.
     fn is_allowed(&self, server: &Server, role: &Object) -> bool {
-        let gathered: Vec<LabelSelector> = items(role.get("aggregationRule.clusterRoleSelectors"))
-            .map(LabelSelector::from_value)
-            .collect();
-        let gathers = |other: &&Object| gathered.iter().any(|selector| selector.matches(other));
-        let others = server.objects_of(GROUP, "ClusterRole").filter(gathers);
-        others.chain([role]).any(|role| items(role.get("rules")).any(|rule| self.fits(rule)))
+        let mut roles = gathered(server, role).into_iter();
+        roles.any(|role| items(role.get("rules")).any(|rule| self.fits(rule)))
     }
 
     fn fits(&self, rule: &Value) -> bool {
@@ -245,10 +275,39 @@ fn groups(caller: &Caller) -> Vec<String> {
     groups
 }
 
+/// The name that a request is about; a list of one object, by `metadata.name`, is about that.
+fn named(request: &ApiRequest) -> &str {
+    match &request.verb {
+        Verb::List(options) | Verb::Watch(options, _) | Verb::DeleteCollection(options, _) => {
+            let mut terms = options.fields.terms.iter();
+            let one = terms.find(|(field, _, equal)| field == "metadata.name" && *equal);
+            one.map_or(&request.name, |(_, name, _)| name)
+        }
+        _ => &request.name,
+    }
+}
+
 fn role_of<'s>(server: &'s Server, binding: &Object) -> Option<&'s Object> {
     let (kind, name) = (binding.text("roleRef.kind"), binding.text("roleRef.name"));
     let namespace = if kind == "Role" { binding.namespace() } else { "" };
     server.get(&ObjectRef::new(GROUP, kind, namespace, name))
+}
+
+/// A role and those that it gathers, and those that these gather.
+fn gathered<'s>(server: &'s Server, role: &'s Object) -> Vec<&'s Object> {
+    let mut roles = vec![role];
+    let mut next = 0;
+    while let Some(role) = roles.get(next) {
+        let selectors: Vec<LabelSelector> = items(role.get("aggregationRule.clusterRoleSelectors"))
+            .map(LabelSelector::from_value)
+            .collect();
+        let gathers = |other: &&Object| selectors.iter().any(|selector| selector.matches(other));
+        let others = server.objects_of(GROUP, "ClusterRole").filter(gathers);
+        let new: Vec<&Object> = others.filter(|other| !roles.contains(other)).collect();
+        roles.extend(new);
+        next += 1;
+    }
+    roles
 }
 
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
@@ -258,21 +317,49 @@ fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Patch, WriteOptions};
+    use crate::api::WriteOptions;
     use crate::object::GroupVersionKind;
     use crate::time::Timestamp;
 
+    /// A server with a binding of `edit` to alice and a service account, a role of bob's, and a ClusterRole
+    /// that `view`, which is carol's, gathers.
     fn server() -> Server {
         let mut server = Server::new().with_authorization(Authorization::Rbac);
-        let admin =
-            Caller { groups: vec!["system:masters".into()], ..Caller::new("admin", "kubectl") };
-        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "b", "namespace": "default"},
-            "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": "edit"},
-            "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": "default"}, {"apiGroup": GROUP, "kind": "User", "name": "alice"}]});
-        let binding = Object::from_value(binding).unwrap();
-        let request = ApiRequest::create(binding, WriteOptions::default());
-        server.handle(Timestamp::START, &admin, request).unwrap();
+        let role = |name: &str, rules: Value| {
+            let mut role = Object::new("rbac.authorization.k8s.io/v1", "Role", "default", name);
+            role.set("rules", rules);
+            role
+        };
+        let own = json!([
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["x"], "verbs": ["create", "list"]}]);
+        let gathered = vec![rule("example.com", "*", &READ)];
+        admit(&mut server, role("own", own));
+        admit(&mut server, cluster_role("crontabs", "aggregate-to-view", gathered));
+        let account = json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "default"});
+        admit(&mut server, binding("ClusterRole", "edit", json!([account, user("alice")])));
+        admit(&mut server, binding("Role", "own", json!([user("bob")])));
+        admit(&mut server, binding("ClusterRole", "view", json!([user("carol")])));
         server
+    }
+
+    fn binding(kind: &str, role: &str, subjects: Value) -> Object {
+        let mut binding =
+            Object::new("rbac.authorization.k8s.io/v1", "RoleBinding", "default", role);
+        binding.set("roleRef", json!({"apiGroup": GROUP, "kind": kind, "name": role}));
+        binding.set("subjects", subjects);
+        binding
+    }
+
+    fn user(name: &str) -> Value {
+        json!({"apiGroup": GROUP, "kind": "User", "name": name})
+    }
+
+    fn admit(server: &mut Server, object: Object) {
+        let groups = vec!["system:masters".into()];
+        let admin = Caller { groups, ..Caller::new("admin", "kubectl") };
+        let request = ApiRequest::create(object, WriteOptions::default());
+        server.handle(Timestamp::START, &admin, request).unwrap();
     }
 
     fn refused(caller: &Caller, request: ApiRequest) -> Option<String> {
@@ -283,19 +370,60 @@ mod tests {
             .map(|s| s.message)
     }
 
+    fn apply(namespace: &str) -> ApiRequest {
+        let object = Object::new("v1", "ConfigMap", namespace, "a");
+        ApiRequest::apply(&object, WriteOptions::default())
+    }
+
     #[test]
     fn a_binding_grants_its_role_in_its_namespace_only() {
         let deployer = Caller::service_account("default", "deployer", "flux");
-        let apply = |namespace: &str| {
-            ApiRequest::apply(
-                &Object::new("v1", "ConfigMap", namespace, "a"),
-                WriteOptions::default(),
-            )
-        };
         assert_eq!(refused(&deployer, apply("default")), None);
         assert_eq!(refused(&Caller::new("alice", "kubectl"), apply("default")), None);
         let message = "configmaps \"a\" is forbidden: User \"system:serviceaccount:default:deployer\" cannot patch resource \"configmaps\" in API group \"\" in the namespace \"kube-system\"";
         assert_eq!(refused(&deployer, apply("kube-system")).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn an_apply_that_makes_the_object_needs_to_be_allowed_to_create_it_too() {
+        let bob = Caller::new("bob", "kubectl");
+        let message = "configmaps \"a\" is forbidden: User \"bob\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\"";
+        assert_eq!(refused(&bob, apply("default")).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn a_named_resource_can_be_listed_by_its_name_and_never_created() {
+        let bob = Caller::new("bob", "kubectl");
+        let secrets = GroupVersionKind::new("v1", "Secret");
+        let mut list = ApiRequest::list(&secrets, "default", LabelSelector::everything());
+        assert!(refused(&bob, list.clone()).is_some());
+        list.verb = Verb::List(crate::api::ListOptions {
+            fields: "metadata.name=x".parse().unwrap(),
+            ..Default::default()
+        });
+        assert_eq!(refused(&bob, list), None);
+        let secret = Object::new("v1", "Secret", "default", "x");
+        assert!(refused(&bob, ApiRequest::create(secret, WriteOptions::default())).is_some());
+    }
+
+    #[test]
+    fn a_namespace_is_read_by_who_may_read_in_it() {
+        let get = ApiRequest::get(&GroupVersionKind::new("v1", "Namespace"), "", "default");
+        assert_eq!(refused(&Caller::new("carol", "kubectl"), get.clone()), None);
+        let message = "namespaces \"default\" is forbidden: User \"bob\" cannot get resource \"namespaces\" in API group \"\" in the namespace \"default\"";
+        assert_eq!(refused(&Caller::new("bob", "kubectl"), get).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn roles_gather_those_that_are_labelled_for_them_over_any_number_of_steps() {
+        let server = server();
+        let names = |role: &str| -> Vec<String> {
+            let role = server.get(&ObjectRef::new(GROUP, "ClusterRole", "", role)).unwrap();
+            gathered(&server, role).iter().map(|role| role.name().to_owned()).collect()
+        };
+        assert_eq!(names("view"), ["view", "crontabs"]);
+        assert_eq!(names("admin"), ["admin", "edit", "view", "crontabs"]);
+        assert_eq!(names("cluster-admin"), ["cluster-admin"]);
     }
 
     #[test]
