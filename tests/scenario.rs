@@ -129,3 +129,10 @@ fn what_does_not_hold_is_told_with_the_difference_and_when_it_began() {
         "found 5\n+2s kustomize-controller set spec.replicas nothing → 3\n+3m00s alice set spec.replicas 3 → 5"
     );
 }
+
+#[test]
+fn a_scenario_prints_as_a_file_that_a_person_would_write() {
+    let source = std::fs::read_to_string(examples().join("heal.yaml")).unwrap();
+    let read = scenario::read("heal.yaml", &source).unwrap();
+    insta::assert_snapshot!("printed", read.to_string());
+}

@@ -5,8 +5,11 @@
 //! so that they can be shown, found and guarded against. `KC` is the issue tracker of
 //! `fluxcd/kustomize-controller`.
 
+use serde::{Deserialize, Serialize};
+
 /// How the engine differs from Flux. See the module's documentation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policies {
     /// Refuse a build without objects while the inventory has some.
     ///

@@ -69,10 +69,10 @@ impl Drift {
 
 /// Every drift of a run, in the order they began.
 ///
-/// What is from Git is what the GitOps engine, or a pipeline, wrote last. A leaf of it that anybody
-/// else changes has drifted, and so has a leaf that anybody but the control plane adds to an object
-/// that came from Git; what controllers keep for themselves (status, bookkeeping annotations) does not
-/// count.
+/// What is wanted is what the GitOps engine, or a pipeline, wrote last; of objects that neither knows,
+/// what somebody applied from a file. A leaf of it that is changed in any other way has drifted, and so
+/// has a leaf that anybody but the control plane adds to such an object; what controllers keep for
+/// themselves (status, bookkeeping annotations) does not count.
 pub fn drifts(trace: &Trace) -> Vec<Drift> {
     let mut ledger = Ledger::default();
     for (position, event) in trace.events().enumerate() {
@@ -88,11 +88,12 @@ struct Ledger {
     objects: BTreeMap<ObjectRef, Record>,
 }
 
+/// An object that is wanted.
 #[derive(Default)]
 struct Record {
-    /// Whether it came from Git.
-    managed: bool,
-    /// The leaves that came from Git.
+    /// Whether it came from Git, and not only from a file that somebody applied.
+    from_git: bool,
+    /// The leaves that are wanted.
     leaves: BTreeMap<String, Option<Value>>,
     /// The drifts that are open, by leaf.
     open: BTreeMap<String, usize>,
@@ -101,11 +102,22 @@ struct Record {
 impl Ledger {
     fn read(&mut self, position: usize, event: &Event) {
         match &event.what {
-            What::Request { verb, object, subresource, dry_run: false, code, changed, .. }
-                if (200..300).contains(code)
-                    && !matches!(subresource.as_str(), "status" | "finalize") =>
+            What::Request {
+                verb,
+                object,
+                subresource,
+                manager,
+                dry_run: false,
+                code,
+                changed,
+                ..
+            } if (200..300).contains(code)
+                && !matches!(subresource.as_str(), "status" | "finalize") =>
             {
-                let write = Write { position, event, object };
+                let by_file = event.role == Role::Person
+                    && (verb == "apply" || manager == "kubectl-client-side-apply")
+                    && !configures_the_loop(object);
+                let write = Write { position, event, object, by_file };
                 match verb.as_str() {
                     "delete" => self.deleted(&write),
                     "create" | "update" | "patch" | "apply" => {
@@ -127,22 +139,24 @@ impl Ledger {
 
     fn deleted(&mut self, write: &Write<'_>) {
         let Some(record) = self.objects.get_mut(write.object) else { return };
-        if is_authority(write.event.role) {
+        if is_authority(write.event.role) || !record.from_git {
             for drift in record.open.values() {
                 self.drifts[*drift].ending = Ending::Adopted { at: write.event.at };
             }
             self.objects.remove(write.object);
-        } else if record.managed && write.event.role != Role::ControlPlane {
+        } else if write.event.role != Role::ControlPlane {
             record.open.insert(String::new(), self.drifts.len());
             self.drifts.push(write.drift("", vec![Some(Value::Bool(true)), None]));
         }
     }
 
     fn written(&mut self, write: &Write<'_>, verb: &str, changed: &[FieldChange]) {
-        let authority = is_from_git(write.event.role, verb);
+        let from_git = is_from_git(write.event.role, verb);
+        let known_to_git = self.objects.get(write.object).is_some_and(|record| record.from_git);
+        let authority = from_git || write.by_file && !known_to_git;
         if authority {
             let record = self.objects.entry(write.object.clone()).or_default();
-            record.managed = true;
+            record.from_git |= from_git;
             if let Some(drift) = record.open.remove("") {
                 self.drifts[drift].heal(write, Some(Value::Bool(true)));
             }
@@ -151,7 +165,7 @@ impl Ledger {
         for change in changed.iter().filter(|change| counts(&change.path)) {
             if authority {
                 record.set_from_git(&mut self.drifts, write, change);
-            } else if record.managed {
+            } else {
                 record.set_past_git(&mut self.drifts, write, change);
             }
         }
@@ -224,6 +238,8 @@ struct Write<'a> {
     position: usize,
     event: &'a Event,
     object: &'a ObjectRef,
+    /// Whether somebody applied a file.
+    by_file: bool,
 }
 
 impl Write<'_> {
@@ -238,6 +254,11 @@ impl Write<'_> {
             ending: Ending::Open,
         }
     }
+}
+
+/// Whether it is an object that tells the engine what to do: people suspend it and resume it.
+fn configures_the_loop(object: &ObjectRef) -> bool {
+    object.group.ends_with(".toolkit.fluxcd.io")
 }
 
 /// Whether what it writes is what Git says.

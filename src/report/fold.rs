@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::reconciler::ChangeAction;
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 use crate::trace::{Event, Role, Trace, What};
 
 use super::words::family;
@@ -12,7 +12,7 @@ use super::words::family;
 pub(super) enum Item<'a> {
     /// One event, at its position.
     One(usize, &'a Event),
-    /// Events alike of several pods of one owner, in the same second.
+    /// Events alike of several pods of one owner, in the same moment.
     Alike(&'a Event, usize),
     /// A stretch in which the loop ran and nothing was to be done.
     Quiet(Quiet),
@@ -50,8 +50,8 @@ struct Folder<'a> {
     failures: BTreeMap<String, &'a str>,
     /// Who typed a command, and how many rows there were then.
     typed: BTreeMap<&'a str, usize>,
-    /// Rows of this second that others may join.
-    groups: BTreeMap<(u64, String), usize>,
+    /// The newest row of each kind that others may join.
+    groups: BTreeMap<String, usize>,
 }
 
 impl<'a> Folder<'a> {
@@ -77,7 +77,7 @@ impl<'a> Folder<'a> {
             What::Request { .. } if !is_telling_request(event) => {}
             What::Workload { state, .. } if is_told_otherwise(state) => {}
             What::Request { .. } | What::Workload { .. } if is_groupable(event) => {
-                self.join(position, event);
+                self.join(event);
             }
             _ => self.show(position, event),
         }
@@ -117,22 +117,20 @@ impl<'a> Folder<'a> {
         quiet.cycles += 1;
     }
 
-    /// Shows an event with those like it of the same second, if there are any.
-    fn join(&mut self, position: usize, event: &'a Event) {
-        let key = (event.at.as_secs(), alikeness(event));
-        match self.groups.get(&key) {
-            Some(row) => {
-                if let Item::Alike(_, count) = &mut self.items[*row] {
-                    *count += 1;
-                }
-            }
-            None => {
-                self.flush();
-                self.groups.insert(key, self.items.len());
-                self.items.push(Item::Alike(event, 1));
-            }
+    /// Shows an event with those like it of the last moments, if there are any.
+    fn join(&mut self, event: &'a Event) {
+        const MOMENTS: Duration = Duration::from_secs(2);
+        let key = alikeness(event);
+        if let Some(row) = self.groups.get(&key).copied()
+            && let Item::Alike(first, count) = &mut self.items[row]
+            && event.at.since(first.at) <= MOMENTS
+        {
+            *count += 1;
+            return;
         }
-        let _ = position;
+        self.flush();
+        self.groups.insert(key, self.items.len());
+        self.items.push(Item::Alike(event, 1));
     }
 
     fn show(&mut self, position: usize, event: &'a Event) {
@@ -163,7 +161,7 @@ fn is_telling_request(event: &Event) -> bool {
 
 /// Whether a write is one that controllers note things down with: events, leases, their own status,
 /// finalizers and bookkeeping annotations of the objects that configure them.
-pub(super) fn is_bookkeeping(event: &Event) -> bool {
+pub(crate) fn is_bookkeeping(event: &Event) -> bool {
     let What::Request { object, subresource, code, .. } = &event.what else { return false };
     let of_its_own = object.group.ends_with(".toolkit.fluxcd.io") && *code == 200;
     matches!(object.kind.as_str(), "Event" | "Lease")

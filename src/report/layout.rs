@@ -24,14 +24,33 @@ pub fn timeline(trace: &Trace, options: &Options) -> String {
     let rows = rows(trace, options);
     let columns = Columns::fitting(&rows, options);
     let mut text = columns.legend();
-    let mut previous = None;
+    let mut before = Before::default();
     for row in &rows {
-        columns.draw(row, previous, &mut text);
-        previous = Some(row);
+        columns.draw(row, &before, &mut text);
+        before.note(row);
     }
     text.push('\n');
     text.push_str(&Summary::of(trace).text(options));
     text
+}
+
+/// What the rows above have said: it need not be said again.
+#[derive(Default)]
+struct Before {
+    second: Option<u64>,
+    actor: String,
+}
+
+impl Before {
+    fn note(&mut self, row: &Row) {
+        if self.second != Some(row.at.as_secs()) {
+            self.actor.clear();
+        }
+        self.second = Some(row.at.as_secs());
+        if !row.actor.is_empty() {
+            self.actor.clone_from(&row.actor);
+        }
+    }
 }
 
 /// Where each column stands.
@@ -66,9 +85,9 @@ impl<'a> Columns<'a> {
         text
     }
 
-    fn draw(&self, row: &Row, previous: Option<&Row>, out: &mut String) {
-        let same_time = previous.is_some_and(|p| p.at.as_secs() == row.at.as_secs());
-        let same_actor = same_time && previous.is_some_and(|p| p.actor == row.actor);
+    fn draw(&self, row: &Row, before: &Before, out: &mut String) {
+        let same_time = before.second == Some(row.at.as_secs());
+        let same_actor = same_time && before.actor == row.actor;
         let mut time = if same_time { String::new() } else { clock(row.at) };
         let mut rail = self.rails(row.rail);
         let actor = if same_actor { "" } else { &row.actor };

@@ -17,6 +17,7 @@ mod summary;
 mod words;
 
 pub use drift::{Drift, Ending, drifts};
+pub(crate) use fold::is_bookkeeping;
 pub use json::{json_line, json_lines};
 pub(crate) use layout::clock;
 pub use layout::timeline;

@@ -285,7 +285,8 @@ fn workload(name: &str, state: &str, message: &str) -> Vec<Span> {
     let word = if state == "Gone" { "gone" } else { state };
     let mut spans = vec![Span::plain(format!("{name} ")), Span::new(tone, word)];
     if !message.is_empty() && message != state && tone == Tone::Bad {
-        spans.push(Span::faint(format!(": {message}")));
+        let first = message.split(": ").next().unwrap_or(message);
+        spans.push(Span::faint(format!(": {first}")));
     }
     spans
 }

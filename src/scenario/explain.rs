@@ -172,7 +172,9 @@ impl Explanation {
         if !self.managers.is_empty() {
             lines.push(("managed by", self.managers.join(", ")));
         }
-        if let Some(origin) = self.origin.as_ref().filter(|_| !self.is_default()) {
+        if let Some(origin) =
+            self.origin.as_ref().filter(|_| !self.is_default() && self.value.is_some())
+        {
             let title = if self.is_past_git() { "but in Git" } else { "because" };
             lines.extend(origin.lines(title));
         }

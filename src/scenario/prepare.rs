@@ -66,6 +66,14 @@ impl Script {
         if mistakes.is_empty() { Ok(script) } else { Err(mistakes) }
     }
 
+    /// Everybody who does something, each once.
+    pub(crate) fn people(&self) -> Vec<&str> {
+        let mut people: Vec<&str> = self.scenario.steps.iter().map(who_does).collect();
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
+
     /// The repository that a step is in: the one it names, or the only one there is.
     pub(crate) fn repository_of<'a>(&'a self, step: &'a Step) -> &'a str {
         match self.scenario.repositories.len() {
@@ -75,6 +83,11 @@ impl Script {
             _ => &step.repository,
         }
     }
+}
+
+/// Who does a step.
+pub(crate) fn who_does(step: &Step) -> &str {
+    if step.who.is_empty() { "alice" } else { &step.who }
 }
 
 /// The commands of a step, each mistake at its line of the step's text.

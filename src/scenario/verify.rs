@@ -14,6 +14,7 @@ use super::prepare::Script;
 /// Every mistake in what a script names.
 pub(crate) fn mistakes(script: &Script) -> Vec<Mistake> {
     let mut mistakes = parts::sync_mistakes(script);
+    mistakes.extend(parts::pipeline_mistakes(script));
     mistakes.extend(parts::manifest_mistakes(script));
     mistakes.extend(parts::image_mistakes(script));
     if !mistakes.is_empty() {

@@ -16,7 +16,6 @@ mod pipeline;
 mod registry;
 mod schedule;
 pub mod script;
-mod script_text;
 mod strike;
 mod world;
 

@@ -2,6 +2,7 @@
 
 mod flags;
 pub(crate) mod flux;
+pub(crate) mod gh;
 pub(crate) mod git;
 pub(crate) mod kubectl;
 mod terminal;
@@ -18,6 +19,7 @@ pub(crate) enum Command {
     Kubectl(kubectl::Kubectl),
     Git(git::Git),
     Flux(flux::Flux),
+    Gh(gh::Gh),
 }
 
 /// A command, and the line it was typed as.
@@ -27,7 +29,7 @@ pub(crate) struct Typed {
     pub(crate) command: Command,
 }
 
-const TOOLS: [&str; 3] = ["kubectl", "git", "flux"];
+const TOOLS: [&str; 4] = ["kubectl", "git", "flux", "gh"];
 
 /// Reads the commands of a text; a mistake knows its line and column in it.
 pub(crate) fn parse(text: &str) -> Result<Vec<Typed>, Mistake> {
@@ -40,6 +42,7 @@ fn parse_line(line: &Line) -> Result<Typed, Mistake> {
         "kubectl" | "k" => Command::Kubectl(kubectl::parse(tool, words)?),
         "git" => Command::Git(git::parse(tool, words)?),
         "flux" => Command::Flux(flux::parse(tool, words)?),
+        "gh" => Command::Gh(gh::parse(tool, words)?),
         other => {
             return Err(tool
                 .mistake(format!("{other}: command not found"))
@@ -56,5 +59,6 @@ pub(crate) fn run(terminal: &mut Terminal<'_>, command: &Command) -> Answer {
         Command::Kubectl(command) => kubectl::run(terminal, command),
         Command::Git(command) => git::run(terminal, command).into(),
         Command::Flux(command) => flux::run(terminal, command),
+        Command::Gh(command) => gh::run(terminal, command).into(),
     }
 }

@@ -7,12 +7,14 @@ use super::expect::expectations;
 use super::fields::Fields;
 use super::node::{Node, Shape};
 use crate::scenario::mistake::Mistake;
-use crate::sim::script::{Action, ClusterSpec, RepositorySpec, Scenario, Step, SyncSpec};
+use crate::sim::script::{
+    Action, ClusterSpec, DeliverySpec, PipelineSpec, RepositorySpec, Scenario, Step, SyncSpec,
+};
 use crate::sim::{Fault, FaultAction, FaultPlan};
 use crate::time::Duration;
 
 pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
-    const KEYS: [&str; 11] = [
+    const KEYS: [&str; 12] = [
         "scenario",
         "about",
         "seed",
@@ -20,6 +22,7 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         "repositories",
         "cluster",
         "registry",
+        "pipelines",
         "sync",
         "faults",
         "steps",
@@ -39,6 +42,7 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         repositories: repositories(reader, &fields),
         cluster: cluster(reader, &fields),
         registry: fields.has("registry").then(|| fields.texts(reader, "registry")),
+        pipelines: pipelines(reader, &fields),
         sync: syncs(reader, &fields),
         faults: FaultPlan { faults: faults(reader, &fields) },
         steps: Vec::new(),
@@ -56,8 +60,8 @@ fn repositories(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String
 
 fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpec {
     let path = format!("repositories.{name}");
-    let fields =
-        Fields::of(reader, node, &path, "a repository", &["url", "branch", "files", "from"]);
+    const KEYS: [&str; 5] = ["url", "branch", "files", "from", "approvals"];
+    let fields = Fields::of(reader, node, &path, "a repository", &KEYS);
     if fields.has("files") == fields.has("from") {
         let mistake = Mistake::at(path, format!("repository '{name}' needs its content"))
             .expected("expected 'files:' or 'from:', one of them");
@@ -69,6 +73,7 @@ fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpe
         branch: if branch.is_empty() { "main".into() } else { branch },
         files: files(reader, &fields, "files"),
         from: fields.text(reader, "from"),
+        approvals: fields.number(reader, "approvals").map(|count| count.min(100) as u32),
     }
 }
 
@@ -83,7 +88,11 @@ fn files(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> BTreeMap<St
 
 fn cluster(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClusterSpec {
     let Some(node) = fields.get("cluster") else { return ClusterSpec::default() };
-    let fields = Fields::of(reader, node, "cluster", "a cluster", &["flux", "nodes", "apply"]);
+    const KEYS: [&str; 4] = ["flux", "nodes", "apply", "policies"];
+    let fields = Fields::of(reader, node, "cluster", "a cluster", &KEYS);
+    let policies = fields
+        .get("policies")
+        .and_then(|node| typed(reader, node, "cluster.policies", "the policies"));
     let nodes = fields.number(reader, "nodes").unwrap_or(3);
     if !(1..=1000).contains(&nodes) {
         let mistake = Mistake::at("cluster.nodes", format!("a cluster of {nodes} nodes"))
@@ -94,6 +103,55 @@ fn cluster(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClusterSpec {
         flux: fields.flag(reader, "flux").unwrap_or(true),
         nodes: nodes as u32,
         apply: fields.texts(reader, "apply"),
+        policies: policies.unwrap_or_default(),
+    }
+}
+
+fn pipelines(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, PipelineSpec> {
+    let Some(node) = fields.get("pipelines") else { return BTreeMap::new() };
+    let all = Fields::open(reader, node, "pipelines", "pipelines by name");
+    all.iter().map(|(name, _, node)| (name.to_owned(), pipeline(reader, node, name))).collect()
+}
+
+fn pipeline(reader: &mut Reader<'_>, node: &Node, name: &str) -> PipelineSpec {
+    const KEYS: [&str; 7] = ["repository", "branch", "image", "commit", "apply", "build", "test"];
+    let path = format!("pipelines.{name}");
+    let fields = Fields::of(reader, node, &path, "a pipeline", &KEYS);
+    let branch = fields.text(reader, "branch");
+    PipelineSpec {
+        repository: fields.needed_text(reader, "repository"),
+        branch: if branch.is_empty() { "main".into() } else { branch },
+        image: fields.needed_text(reader, "image"),
+        delivery: delivery(reader, &fields),
+        build: fields.duration(reader, "build"),
+        test: fields.duration(reader, "test"),
+    }
+}
+
+/// `commit: {repository, folder}` for an engine to pull, or `apply: {folder}` to push.
+fn delivery(reader: &mut Reader<'_>, fields: &Fields<'_>) -> DeliverySpec {
+    match (fields.get("commit"), fields.get("apply")) {
+        (Some(node), None) => {
+            let path = fields.at("commit");
+            let keys = ["repository", "folder"];
+            let fields = Fields::of(reader, node, &path, "a delivery by commit", &keys);
+            DeliverySpec::Commit {
+                repository: fields.needed_text(reader, "repository"),
+                folder: fields.text(reader, "folder"),
+            }
+        }
+        (None, Some(node)) => {
+            let path = fields.at("apply");
+            let fields = Fields::of(reader, node, &path, "a delivery by apply", &["folder"]);
+            DeliverySpec::Apply { folder: fields.text(reader, "folder") }
+        }
+        (None, None) => DeliverySpec::None,
+        (Some(_), Some(_)) => {
+            let mistake = Mistake::at(fields.at("apply"), "'commit' and 'apply'")
+                .expected("expected one of them: an image is pulled, or pushed");
+            reader.mistake(fields.key_place("apply"), mistake);
+            DeliverySpec::None
+        }
     }
 }
 

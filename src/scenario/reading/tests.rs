@@ -157,3 +157,17 @@ steps:
     assert_eq!(find("steps[2].run", 1, 5), (7, "psuh".into()));
     assert_eq!(find("steps[2].exit", 0, 0).0, 7);
 }
+
+#[test]
+fn a_scenario_that_is_printed_reads_as_itself() {
+    use crate::check::{Size, scenario as generate};
+    use crate::sim::Choices;
+    for seed in 0..40 {
+        let made = generate(&mut Choices::seeded(seed), &Size::default());
+        let printed = made.to_string();
+        assert_eq!(scenario(&printed), made, "{printed}");
+    }
+    let source = std::fs::read_to_string("examples/scenarios/heal.yaml").unwrap();
+    let read = scenario(&source);
+    assert_eq!(scenario(&read.to_string()), read);
+}

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use crate::api::{ApiRequest, Caller, Subresource, WriteOptions};
 use crate::engine::{KUSTOMIZE_API, SOURCE_API};
+use crate::git::forge::Protection;
 use crate::manifest;
 use crate::object::Object;
 use crate::scenario::commands::kubectl;
 use crate::scenario::prepare::Script;
-use crate::sim::script::SyncSpec;
-use crate::sim::{Controllers, Registry, World};
+use crate::sim::script::{DeliverySpec, PipelineSpec, SyncSpec};
+use crate::sim::{Controllers, Delivery, Pipeline, Registry, World};
 use crate::time::Duration;
 use crate::trace::Role;
 
@@ -31,7 +32,11 @@ pub(crate) fn world(script: &Script, seed: Option<u64>) -> World {
     if scenario.registry.is_some() {
         builder = builder.registry(Registry::default());
     }
-    let mut world = builder.build();
+    let mut world = builder.policies(scenario.cluster.policies.clone()).build();
+    script.people().into_iter().for_each(|who| world.add_person(who));
+    protect(&mut world, script);
+    let pipelines = scenario.pipelines.iter();
+    pipelines.for_each(|(name, spec)| world.add_pipeline(pipeline(script, name, spec)));
     let now = world.now();
     for image in scenario.registry.iter().flatten() {
         world.registry_mut().push(image, image, now).expect("image names are verified");
@@ -60,6 +65,41 @@ fn fetch(world: &mut World) {
         objects.into_iter().all(|object| object.get("status.artifact").is_some())
     };
     while !is_fetched(world) && world.step_until(patience).is_some() {}
+}
+
+/// Default branches that move by pull requests only.
+fn protect(world: &mut World, script: &Script) {
+    for (name, spec) in &script.scenario.repositories {
+        let (Some(approvals), Some(hosted)) = (spec.approvals, script.repositories.get(name))
+        else {
+            continue;
+        };
+        let branch = hosted.repository.current_branch().unwrap_or("main");
+        let protection = Protection::of(branch).require_approvals(approvals as usize);
+        let forge = world.forge_mut();
+        if let Some(name) = forge.name_of(&hosted.url).map(str::to_owned) {
+            forge.protect(&name, protection);
+        }
+    }
+}
+
+fn pipeline(script: &Script, name: &str, spec: &PipelineSpec) -> Pipeline {
+    let url = |name: &str| script.repositories.get(name).map_or("", |hosted| &hosted.url);
+    let repository = url(&spec.repository);
+    let pipeline = match &spec.delivery {
+        DeliverySpec::Commit { repository: config, folder } => {
+            Pipeline::pull(repository, &spec.image, url(config), folder)
+        }
+        DeliverySpec::Apply { folder } => Pipeline::push(repository, &spec.image, folder),
+        DeliverySpec::None => Pipeline::new(repository, &spec.image, Delivery::None),
+    };
+    Pipeline {
+        name: name.into(),
+        branch: spec.branch.clone(),
+        build: spec.build.unwrap_or(pipeline.build),
+        test: spec.test.unwrap_or(pipeline.test),
+        ..pipeline
+    }
 }
 
 /// What is in the cluster from the start: the manifests given, then what is kept in sync.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::converged::converged;
 use crate::object::{LabelSelector, Object, ObjectRef};
-use crate::report::{clock, drifts};
+use crate::report::{clock, drifts, is_bookkeeping};
 use crate::scenario::commands::kubectl::pod_state;
 use crate::scenario::names::{FieldPath, object_words};
 use crate::scenario::prepare::Script;
@@ -174,15 +174,10 @@ fn written<'a>(
         let What::Request { object: about, subresource, .. } = &event.what else { return false };
         let about_it = match &object {
             Some(object) => about == object,
-            None => !is_bookkeeping(&about.kind),
+            None => !is_bookkeeping(event),
         };
         event.is_stored_write() && about_it && subresource != "status"
     })
-}
-
-/// Kinds that controllers keep their own notes in.
-fn is_bookkeeping(kind: &str) -> bool {
-    matches!(kind, "Event" | "Lease")
 }
 
 fn is_by(event: &Event, actor: &str) -> bool {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::{Runner, Verdict};
 use crate::scenario::commands::git::Clone;
 use crate::scenario::commands::{self, Answer, Output, Terminal, Typed, Waiting};
+use crate::scenario::prepare::who_does;
 use crate::sim::script::{Action, Step};
 use crate::sim::{Fault, Trigger};
 use crate::time::Timestamp;
@@ -31,7 +32,7 @@ impl Runner<'_> {
     pub(super) fn begin_step(&mut self, index: usize) {
         let script = self.script;
         let step = &script.scenario.steps[index];
-        let who = if step.who.is_empty() { "alice" } else { &step.who };
+        let who = who_does(step);
         self.sit_down(who);
         let repository = script.repository_of(step).to_owned();
         for action in &step.actions {
@@ -74,7 +75,7 @@ impl Runner<'_> {
                 self.world.record(who, Role::World, What::Note { text: text.clone() });
             }
             Action::Write { path, content } => {
-                self.typed(who, &format!("$EDITOR {path}"));
+                self.typed(who, &format!("vim {path}"));
                 return self.change_file(step, who, repository, |clone| {
                     clone.worktree.write(path, content.as_str()).map_err(|e| e.to_string())
                 });

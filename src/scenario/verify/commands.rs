@@ -70,6 +70,7 @@ impl At<'_> {
         let commands = &self.script.commands[self.index()];
         let git = commands.iter().any(|typed| match &typed.command {
             Command::Git(git) => git.repository.is_none(),
+            Command::Gh(_) => true,
             _ => false,
         });
         if (needs || git) && self.script.repository_of(self.step).is_empty() {
@@ -151,6 +152,7 @@ impl At<'_> {
                 unknown.map(|word| self.no_repository(word)).collect()
             }
             Command::Flux(command) => self.flux(command).into_iter().collect(),
+            Command::Gh(_) => Vec::new(),
         }
     }
 

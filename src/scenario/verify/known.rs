@@ -94,7 +94,7 @@ impl Known {
                 }
                 _ => {}
             },
-            Command::Git(_) => {}
+            Command::Git(_) | Command::Gh(_) => {}
         }
     }
 

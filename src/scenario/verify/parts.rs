@@ -5,7 +5,7 @@ use crate::manifest;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::names::{FieldPath, object_words};
 use crate::scenario::prepare::Script;
-use crate::sim::script::{Action, Claim};
+use crate::sim::script::{Action, Claim, DeliverySpec};
 use crate::sim::{FaultAction, ImageName, Trigger};
 
 pub(super) fn sync_mistakes(script: &Script) -> Vec<Mistake> {
@@ -45,6 +45,29 @@ pub(super) fn sync_mistakes(script: &Script) -> Vec<Mistake> {
                 let message = format!("{} has no folder {folder:?}", sync.repository);
                 all.push(Mistake::at(format!("{path}.path"), message));
             }
+        }
+    }
+    all
+}
+
+pub(super) fn pipeline_mistakes(script: &Script) -> Vec<Mistake> {
+    let names: Vec<&str> = script.repositories.keys().map(String::as_str).collect();
+    let unknown = |path: String, name: &str| {
+        (!names.contains(&name)).then(|| {
+            Mistake::at(path, format!("there is no repository {name:?}"))
+                .expected(format!("expected one of: {}", names.join(", ")))
+                .did_you_mean(name, names.iter().copied())
+        })
+    };
+    let mut all = Vec::new();
+    for (name, pipeline) in &script.scenario.pipelines {
+        let path = format!("pipelines.{name}");
+        all.extend(unknown(format!("{path}.repository"), &pipeline.repository));
+        if let DeliverySpec::Commit { repository, .. } = &pipeline.delivery {
+            all.extend(unknown(format!("{path}.commit.repository"), repository));
+        }
+        if let Err(error) = ImageName::try_from(pipeline.image.as_str()) {
+            all.push(Mistake::at(format!("{path}.image"), error.to_string()));
         }
     }
     all

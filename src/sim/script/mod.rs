@@ -3,11 +3,14 @@
 //! The text of its steps is not understood here: commands are, like files, what a person wrote. Reading
 //! a scenario file and running a scenario are the work of `scenario`.
 
+mod print;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{FaultAction, FaultPlan};
+use crate::engine::Policies;
+use crate::sim::{FaultAction, FaultPlan};
 use crate::time::Duration;
 
 /// What is in the repositories and the cluster, what happens when, and what must hold.
@@ -41,6 +44,8 @@ pub struct Scenario {
     pub cluster: ClusterSpec,
     /// The images in the registry; `None`: whatever is asked for is there.
     pub registry: Option<Vec<String>>,
+    /// Continuous integration, by name.
+    pub pipelines: BTreeMap<String, PipelineSpec>,
     /// What the GitOps engine keeps in sync, by name of the Kustomization.
     pub sync: BTreeMap<String, SyncSpec>,
     /// What goes wrong.
@@ -63,6 +68,8 @@ pub struct RepositorySpec {
     /// A folder or a Git repository on disk that it is a copy of, relative to the scenario file; empty
     /// for none.
     pub from: String,
+    /// Whether the default branch moves by pull requests only, and how many must approve of one.
+    pub approvals: Option<u32>,
 }
 
 /// A cluster at the start of a scenario.
@@ -74,6 +81,8 @@ pub struct ClusterSpec {
     pub nodes: u32,
     /// Manifests that are applied before anything else, by a cluster administrator.
     pub apply: Vec<String>,
+    /// Where the engine differs from Flux.
+    pub policies: Policies,
 }
 
 /// A GitRepository and a Kustomization of the same name, in `flux-system`.
@@ -85,6 +94,43 @@ pub struct SyncSpec {
     pub source_interval: Option<Duration>,
     /// Fields of the Kustomization's `spec` that differ from path `./`, interval 1 m, prune.
     pub spec: BTreeMap<String, Value>,
+}
+
+/// What builds and tests the commits of an application repository, and pushes an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PipelineSpec {
+    /// The application repository's name in the scenario.
+    pub repository: String,
+    /// The branch that is built.
+    pub branch: String,
+    /// The image without a tag, such as `ghcr.io/acme/hello`.
+    pub image: String,
+    /// What becomes of the image.
+    pub delivery: DeliverySpec,
+    /// How long building takes; unset: a minute.
+    pub build: Option<Duration>,
+    /// How long testing takes; unset: half a minute.
+    pub test: Option<Duration>,
+}
+
+/// What becomes of an image that was built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeliverySpec {
+    /// Its tag is committed to a configuration repository, for an engine to pull.
+    Commit {
+        /// The configuration repository's name in the scenario.
+        repository: String,
+        /// The folder with the files that name the image.
+        folder: String,
+    },
+    /// The application's own manifests are applied to the cluster, from outside.
+    Apply {
+        /// The folder of the application repository with the manifests.
+        folder: String,
+    },
+    /// Nothing: a person takes it from there.
+    #[default]
+    None,
 }
 
 /// Something that is done at a time.
@@ -397,13 +443,14 @@ impl Default for RepositorySpec {
             branch: "main".into(),
             files: BTreeMap::new(),
             from: String::new(),
+            approvals: None,
         }
     }
 }
 
 impl Default for ClusterSpec {
     fn default() -> Self {
-        ClusterSpec { flux: true, nodes: 3, apply: Vec::new() }
+        ClusterSpec { flux: true, nodes: 3, apply: Vec::new(), policies: Policies::default() }
     }
 }
 
