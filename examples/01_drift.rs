@@ -14,9 +14,10 @@ use driftlab::lesson::{self, Answer, Exercise, Grade, Lesson, grade_answers};
 use driftlab::manifest;
 use driftlab::object::{Object, ObjectRef};
 use driftlab::reconciler::{Change, ChangeAction};
-use driftlab::report::{Options, drifts, timeline};
+use driftlab::report::{Drift, Ending, Options, drifts, timeline};
 use driftlab::scenario::{self, Run};
 use driftlab::sim::World;
+use driftlab::trace::{Role, Trace};
 
 const CONFIG: &str = "https://git.example.com/config.git";
 
@@ -105,11 +106,17 @@ fn grade(content: &str) -> Grade {
         Answer {
             key: "healed",
             question: "How many of the four changes did a controller undo?",
-            truth: drifts.iter().filter(|drift| drift.healed_after().is_some()).count().into(),
+            truth: drifts.iter().filter(|drift| is_healed(drift, run.trace())).count().into(),
             why: "None: alice's own second thought is no controller.",
         },
     ];
     grade_answers(content, &answers)
+}
+
+/// Whether a controller undid it, and not a person.
+fn is_healed(drift: &Drift, trace: &Trace) -> bool {
+    let Ending::Healed { event, .. } = drift.ending else { return false };
+    trace.events().nth(event).is_some_and(|event| event.role != Role::Person)
 }
 
 fn play(source: &str) -> Run {

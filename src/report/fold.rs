@@ -1,6 +1,6 @@
 //! What of a run is shown, and what is folded away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::reconciler::ChangeAction;
 use crate::time::{Duration, Timestamp};
@@ -14,6 +14,8 @@ pub(super) enum Item<'a> {
     One(usize, &'a Event),
     /// Events alike of several pods of one owner, in the same moment.
     Alike(&'a Event, usize),
+    /// An event that came about after that many attempts.
+    AtLast(usize, &'a Event, usize),
     /// A stretch in which the loop ran and nothing was to be done.
     Quiet(Quiet),
 }
@@ -46,8 +48,12 @@ struct Folder<'a> {
     quiet: Option<Quiet>,
     /// The newest revision each remote was found at.
     fetched: BTreeMap<&'a str, &'a str>,
+    /// The fetches of each remote that failed since one did not: why the last did, and how many.
+    attempts: BTreeMap<&'a str, (&'a str, usize)>,
     /// The last failure each target was shown with.
     failures: BTreeMap<String, &'a str>,
+    /// What each fault was shown to strike.
+    strikes: BTreeSet<(&'a str, &'a str)>,
     /// Who typed a command, and how many rows there were then.
     typed: BTreeMap<&'a str, usize>,
     /// The newest row of each kind that others may join.
@@ -69,7 +75,22 @@ impl<'a> Folder<'a> {
                 }
             }
             What::Fetched { url, revision, error } if error.is_empty() => {
-                if self.fetched.insert(url, revision) != Some(revision.as_str()) {
+                let failed = self.attempts.remove(url.as_str()).map_or(0, |(_, count)| count);
+                let is_news = self.fetched.insert(url, revision) != Some(revision.as_str());
+                if is_news || failed > 0 {
+                    self.flush();
+                    self.items.push(Item::AtLast(position, event, failed));
+                }
+            }
+            What::Fetched { url, error, .. } => {
+                let (last, count) = self.attempts.entry(url).or_default();
+                *count += 1;
+                if std::mem::replace(last, error) != error {
+                    self.show(position, event);
+                }
+            }
+            What::Fault { name, message } => {
+                if self.strikes.insert((name, message)) || !message.contains(" strikes ") {
                     self.show(position, event);
                 }
             }

@@ -73,8 +73,18 @@ impl Writer {
         match item {
             Item::One(position, event) => self.event(*position, event),
             Item::Alike(event, count) => self.alike(event, *count),
+            Item::AtLast(position, event, failed) => self.at_last(*position, event, *failed),
             Item::Quiet(quiet) => self.quiet(quiet),
         }
+    }
+
+    fn at_last(&self, position: usize, event: &Event, failed: usize) -> Row {
+        let mut row = self.event(position, event);
+        if failed > 0 {
+            let attempts = if failed == 1 { "attempt" } else { "attempts" };
+            row.text.push(Span::faint(format!(" (after {failed} failed {attempts})")));
+        }
+        row
     }
 
     fn event(&self, position: usize, event: &Event) -> Row {
@@ -193,9 +203,7 @@ impl Writer {
             What::Workload { object, state, message } => {
                 workload(&self.names.short(object), state, message)
             }
-            What::Fault { name, message } => {
-                vec![Span::new(Tone::Bad, format!("{name}: ")), Span::new(Tone::Fault, message)]
-            }
+            What::Fault { name, message } => fault(name, message),
             What::Expectation { text, holds, .. } => expectation(text, *holds),
             What::Note { text } => vec![Span::faint(format!("# {text}"))],
         }
@@ -304,6 +312,12 @@ fn fetched(url: &str, revision: &str, error: &str) -> Vec<Span> {
         Span::plain(format!("fetched {place} ")),
         Span::new(Tone::Hash, words::short_revision(revision)),
     ]
+}
+
+/// `outage: gitDown begins`; a fault without a name of its own is called by what it does.
+fn fault(name: &str, message: &str) -> Vec<Span> {
+    let name = (!message.starts_with(name)).then(|| Span::new(Tone::Bad, format!("{name}: ")));
+    name.into_iter().chain([Span::new(Tone::Fault, message)]).collect()
 }
 
 fn pipeline(place: &str, stage: &str, ok: bool, message: &str) -> Vec<Span> {
