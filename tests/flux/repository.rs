@@ -1,7 +1,7 @@
 //! The story's Git repository: commits whose ids are the same everywhere, since every git command that the
 //! recorder ran moved its clock by a minute.
 
-use driftlab::git::{PickOutcome, Repository, Signature, Tree};
+use driftlab::git::{GitVersion, PickOutcome, Repository, Signature, Tree};
 use driftlab::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -12,7 +12,9 @@ pub(crate) struct StoryRepository {
 
 impl StoryRepository {
     pub(crate) fn new() -> Self {
-        let mut story = StoryRepository { repository: Repository::new(), tick: 1_767_225_600 };
+        let mut repository = Repository::new();
+        repository.config_mut().version = GitVersion(2, 39); // the recorder's
+        let mut story = StoryRepository { repository, tick: 1_767_225_600 };
         story.command(); // git init
         story
     }
