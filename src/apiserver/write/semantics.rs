@@ -25,11 +25,14 @@ impl Write<'_> {
         Ok(value)
     }
 
-    /// What is written in one field and kept in another: `stringData` of Secrets, and the annotation
-    /// that a DaemonSet shows a field of long ago in.
+    /// What is written in one field and kept in another: `stringData` of Secrets, the annotation that
+    /// a DaemonSet shows a field of long ago in, and a pod's addresses.
     pub(super) fn fold(&self, value: &mut Value) {
         if self.resource.is("apps", "DaemonSet") {
             strategy::show_template_generation(value);
+        }
+        if self.resource.is("", "Pod") {
+            strategy::show_all_addresses(value);
         }
         if !self.resource.is("", "Secret") {
             return;

@@ -105,6 +105,16 @@ fn labels_of(value: &Value) -> Option<Map<String, Value>> {
     value["metadata"].get("labels").and_then(Value::as_object).cloned()
 }
 
+/// The first of a pod's addresses has a field of its own, which stands for all that are not given.
+pub(super) fn show_all_addresses(pod: &mut Value) {
+    for (one, all) in [("podIP", "podIPs"), ("hostIP", "hostIPs")] {
+        let Some(ip) = pod["status"].get(one).filter(|ip| *ip != "").cloned() else { continue };
+        if pod["status"][all][0]["ip"] != ip {
+            pod["status"][all] = json!([{"ip": ip}]);
+        }
+    }
+}
+
 /// Every DaemonSet that is read has the annotation.
 pub(super) fn show_template_generation(value: &mut Value) {
     if value["metadata"]["annotations"].get(TEMPLATE_GENERATION).is_none() {
