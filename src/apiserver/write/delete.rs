@@ -10,7 +10,7 @@ use crate::apiserver::history::at_version;
 use crate::apiserver::read::View;
 use crate::apiserver::{custom, refusal};
 use crate::object::Object;
-use crate::time::Duration;
+use crate::time::{Duration, Timestamp};
 
 /// Holds an owner until its dependents are gone.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -25,27 +25,59 @@ impl Write<'_> {
         self.warn_of_orphans(options);
         let old = self.existing()?;
         self.expect_preconditions(&old, &options.preconditions)?;
-        if self.resource.is("", "Namespace") {
-            return self.terminate_namespace(&old);
+        match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
+            ("", "Namespace") => self.delete_namespace(old),
+            ("", "Pod") => self.delete_gracefully(old, options),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.terminate_definition(&old),
+            _ => self.delete_or_mark(old, options),
         }
-        if self.resource.is("apiextensions.k8s.io", "CustomResourceDefinition") {
-            return self.terminate_definition(&old);
-        }
-        let grace = self.grace_seconds(&old, options);
+    }
+
+    /// Without finalizers an object is gone at once; with them it is only marked.
+    fn delete_or_mark(&mut self, old: Object, options: &DeleteOptions) -> Answer {
         let mut new = old.as_value().clone();
         set_finalizers(&mut new, &self.gc_finalizers(&old, options.propagation));
-        let held = new["metadata"].get("finalizers").is_some() || grace > 0;
-        if !held {
-            self.commit(&old, None);
-            let last = if self.dry_run { old } else { at_version(&old, self.server.version()) };
-            return Ok((200, self.gone(last)));
+        if new["metadata"].get("finalizers").is_none() {
+            return Ok((200, self.remove(old)));
         }
-        self.mark(&old, &mut new, grace);
+        if !old.is_deleting() {
+            self.mark(&old, &mut new, self.now, 0);
+        }
         if new == *old.as_value() {
             return Ok((200, Body::Object(old)));
         }
         let marked = self.commit(&old, Some(object(new))).expect("it is only marked");
         Ok((200, Body::Object(marked)))
+    }
+
+    /// Pods are given time to end: they are marked first, and removed by whoever ended them, with a
+    /// grace of zero. (`rest.BeforeDelete` and `podStrategy.CheckGracefulDelete`.)
+    fn delete_gracefully(&mut self, old: Object, options: &DeleteOptions) -> Answer {
+        let mut new = old.as_value().clone();
+        let before = old.int("metadata.deletionGracePeriodSeconds").unwrap_or(0);
+        let grace = match options.grace_period_seconds {
+            Some(grace) if old.is_deleting() && grace < before => grace.max(0),
+            _ if old.is_deleting() => return Ok((200, Body::Object(old))),
+            given => grace_of(&old, given),
+        };
+        let begun = match old.deletion_timestamp() {
+            Some(end) => end - seconds(before),
+            None => self.now,
+        };
+        self.mark(&old, &mut new, begun + seconds(grace), grace);
+        set_finalizers(&mut new, &self.gc_finalizers(&old, options.propagation));
+        let marked = self.commit(&old, Some(object(new))).expect("it is only marked");
+        if grace > 0 || !marked.finalizers().is_empty() {
+            return Ok((200, Body::Object(marked)));
+        }
+        Ok((200, self.remove(marked)))
+    }
+
+    /// Takes the object out of the store.
+    fn remove(&mut self, last: Object) -> Body {
+        self.commit(&last, None);
+        let last = if self.dry_run { last } else { at_version(&last, self.server.version()) };
+        self.gone(last)
     }
 
     /// Deletes what a list would give; answers with the list.
@@ -108,52 +140,32 @@ impl Write<'_> {
         finalizers
     }
 
-    /// Seconds that a pod may take to end; other kinds have no grace. A pod that runs nowhere, or has
-    /// ended, has none either. (`podStrategy.CheckGracefulDelete`.)
-    fn grace_seconds(&self, old: &Object, options: &DeleteOptions) -> i64 {
-        if !self.resource.is("", "Pod") {
-            return 0;
-        }
-        let ended = matches!(old.text("status.phase"), "Succeeded" | "Failed");
-        if old.text("spec.nodeName").is_empty() || ended {
-            return 0;
-        }
-        let own = old.int("spec.terminationGracePeriodSeconds").unwrap_or(30);
-        options.grace_period_seconds.unwrap_or(own).max(0)
-    }
-
-    /// Sets the marks of deletion; those already set stay, but for a shorter grace.
-    fn mark(&self, old: &Object, new: &mut Value, grace: i64) {
+    /// Sets the marks of deletion.
+    fn mark(&self, old: &Object, new: &mut Value, end: Timestamp, grace: i64) {
         let metadata = metadata_mut(new);
-        if old.is_deleting() {
-            let before = old.int("metadata.deletionGracePeriodSeconds").unwrap_or(0);
-            if grace >= before {
-                return;
-            }
-            let asked = old.deletion_timestamp().unwrap_or(self.now);
-            let end = asked - seconds(before - grace);
-            metadata.insert("deletionTimestamp".into(), json!(end.to_string()));
-            metadata.insert("deletionGracePeriodSeconds".into(), json!(grace));
-            return;
-        }
-        let end = self.now + seconds(grace);
         metadata.insert("deletionTimestamp".into(), json!(end.to_string()));
         metadata.insert("deletionGracePeriodSeconds".into(), json!(grace));
-        if old.generation() > 0 {
+        if !old.is_deleting() && old.generation() > 0 {
             metadata.insert("generation".into(), json!(old.generation() + 1));
         }
     }
 
     /// A namespace terminates until its content is gone and its finalizers are taken off.
+    fn delete_namespace(&mut self, old: Object) -> Answer {
+        if !old.is_deleting() {
+            return self.terminate_namespace(&old);
+        }
+        let held = old.at(&["spec", "finalizers"]).and_then(Value::as_array);
+        if held.is_some_and(|finalizers| !finalizers.is_empty()) {
+            return Ok((200, Body::Object(old)));
+        }
+        Ok((200, self.remove(old)))
+    }
+
     fn terminate_namespace(&mut self, old: &Object) -> Answer {
         let mut new = old.clone();
-        if !old.is_deleting() {
-            new.set("metadata.deletionTimestamp", self.now.to_string());
-            new.set("status.phase", "Terminating");
-        }
-        if new == *old {
-            return Ok((200, Body::Object(new)));
-        }
+        new.set("metadata.deletionTimestamp", self.now.to_string());
+        new.set("status.phase", "Terminating");
         let marked = self.commit(old, Some(new)).expect("it is only marked");
         Ok((200, Body::Object(marked)))
     }
@@ -209,6 +221,20 @@ fn set_finalizers(value: &mut Value, finalizers: &[String]) {
         metadata.remove("finalizers");
     } else {
         metadata.insert("finalizers".into(), json!(finalizers));
+    }
+}
+
+/// Seconds that a pod may take to end: what is asked for, else its own; none for one that runs nowhere
+/// or has ended.
+fn grace_of(pod: &Object, asked: Option<i64>) -> i64 {
+    let ended = matches!(pod.text("status.phase"), "Succeeded" | "Failed");
+    if pod.text("spec.nodeName").is_empty() || ended {
+        return 0;
+    }
+    let own = || pod.int("spec.terminationGracePeriodSeconds").unwrap_or(0);
+    match asked.unwrap_or_else(own) {
+        negative if negative < 0 => 1,
+        grace => grace,
     }
 }
 

@@ -106,7 +106,11 @@ pub(super) fn is_finished(object: &Object) -> bool {
     object.is_deleting()
         && object.finalizers().is_empty()
         && object.int("metadata.deletionGracePeriodSeconds").unwrap_or(0) == 0
-        && object.at(&["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty)
+        && (object.kind() != "Namespace" || object.get("spec.finalizers").is_none_or(is_empty_list))
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_none_or(Vec::is_empty)
 }
 
 fn put(metadata: &mut Map<String, Value>, field: &str, value: Option<Value>) {
