@@ -183,7 +183,7 @@ impl Status {
         if let Some(details) = &self.details {
             put("details", details.to_value());
         }
-        if self.is_failure() {
+        if self.is_failure() || self.code == 201 {
             put("code", json!(self.code));
         }
         value

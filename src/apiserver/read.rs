@@ -39,14 +39,9 @@ impl<'a> View<'a> {
             .object(resource, &key(&request.namespace, &request.name))
             .ok_or_else(|| refusal::not_found(resource, &request.name))?;
         let shown = in_version(self.server, object, &resource.gvk);
-        let part = match &request.subresource {
-            None => shown,
-            Some(Subresource::Status) if resource.status => shown,
-            Some(Subresource::Scale) => match &resource.scale {
-                Some(paths) => scale::of(&shown, paths),
-                None => return Err(refusal::no_subresource(resource, &request.name)),
-            },
-            Some(_) => return Err(refusal::no_subresource(resource, &request.name)),
+        let part = match (&request.subresource, &resource.scale) {
+            (Some(Subresource::Scale), Some(paths)) => scale::of(&shown, paths),
+            _ => shown,
         };
         Ok(ApiResponse::ok(Body::Object(part)))
     }

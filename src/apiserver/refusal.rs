@@ -2,7 +2,7 @@
 
 use super::resource::Resource;
 use crate::api::{Cause, Reason, ResourceVersion, Status, StatusDetails};
-use crate::object::GroupVersionKind;
+use crate::object::{GroupVersionKind, Object};
 
 /// The resource is not served.
 pub(super) fn unknown_resource() -> Status {
@@ -42,6 +42,17 @@ pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Status {
     let message =
         format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.resource());
     Status::failure_about(Reason::Conflict, message, about(resource, name))
+}
+
+/// A pod that cannot be bound.
+pub(super) fn unbindable(name: &str, why: &str) -> Status {
+    let details = StatusDetails {
+        name: name.into(),
+        kind: "pods/binding".into(),
+        ..StatusDetails::default()
+    };
+    let message = format!("Operation cannot be fulfilled on pods/binding \"{name}\": {why}");
+    Status::failure_about(Reason::Conflict, message, details)
 }
 
 /// A precondition of a deletion does not hold; such a refusal names the kind, not the resource.
@@ -189,13 +200,26 @@ pub(super) fn needs_version(resource: &Resource, name: &str) -> Status {
     status
 }
 
+/// A patch that takes the name away.
+pub(super) fn nameless(name: &str) -> Status {
+    bad_request(format!(
+        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+    ))
+}
+
 /// A `resourceVersion` that is no number.
-pub(super) fn bad_version(resource: &Resource, name: &str, version: &str) -> Status {
-    let message = format!(
-        "Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax"
+pub(super) fn bad_version(version: &str) -> Status {
+    internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax"))
+}
+
+/// An update that is meant for another object of the same name.
+pub(super) fn other_uid(resource: &Resource, stored: &Object, uid: &str) -> Status {
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+        resource.storage_key(stored),
+        stored.uid()
     );
-    let causes = vec![cause("FieldValueInvalid", "metadata.resourceVersion", message)];
-    invalid(resource, name, causes)
+    conflict(resource, stored.name(), &why)
 }
 
 /// An eviction that a disruption budget does not allow now.

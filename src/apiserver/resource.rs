@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use super::schema::{Generation, KindSchema, MalformedDefinition, Registry};
-use super::store::table_key;
-use crate::api::{ApiResource, Propagation};
+use super::store::{key, table_key};
+use crate::api::{ApiResource, Propagation, Subresource};
 use crate::object::{GroupVersionKind, Object};
 
 /// A kind as it is served, its schema, and what its storage does that others do not.
@@ -68,6 +68,13 @@ const STRATEGIES: &[(&str, &str, &str)] = &[
     ("storage.k8s.io", "CSIDriver", "versioned back"),
     ("storage.k8s.io", "StorageClass", "back"),
     ("storage.k8s.io", "VolumeAttachment", "back"),
+];
+
+/// Subresources of core kinds beside `status` and `scale`, and the verbs they take.
+const OTHERS: &[(&str, &str, &[&str])] = &[
+    ("Namespace", "finalize", &["update"]),
+    ("Pod", "binding", &["create"]),
+    ("Pod", "eviction", &["create"]),
 ];
 
 static BUILTIN: LazyLock<Resources> = LazyLock::new(|| Resources::of(Registry::builtin()));
@@ -132,6 +139,36 @@ impl Resource {
     /// Whether it is this kind, at whatever version.
     pub(super) fn is(&self, group: &str, kind: &str) -> bool {
         self.gvk.group == group && self.gvk.kind == kind
+    }
+
+    /// Where etcd keeps the object, as some refusals tell.
+    pub(super) fn storage_key(&self, object: &Object) -> String {
+        let group = self.gvk.group.as_str();
+        let kept = match (group, self.gvk.kind.as_str()) {
+            ("", "Endpoints") => "services/endpoints",
+            ("", "Node") => "minions",
+            ("", "ReplicationController") => "controllers",
+            ("", "Service") => "services/specs",
+            ("networking.k8s.io", "Ingress") => "ingress",
+            _ => self.plural.as_str(),
+        };
+        let apart = self.is_custom() || group == "apiextensions.k8s.io";
+        let folder = if apart { format!("{group}/{kept}") } else { kept.to_owned() };
+        format!("/registry/{folder}/{}", key(object.namespace(), object.name()))
+    }
+
+    /// The verbs that a subresource takes; `None` when there is no such subresource.
+    pub(super) fn verbs_of(&self, subresource: &Subresource) -> Option<&'static [&'static str]> {
+        const PART: &[&str] = &["get", "update", "patch", "apply"];
+        match subresource {
+            Subresource::Status => self.status.then_some(PART),
+            Subresource::Scale => self.scale.is_some().then_some(PART),
+            Subresource::Other(name) => {
+                let own =
+                    |(kind, sub, _): &&(&str, &str, &[&str])| self.is("", kind) && sub == name;
+                OTHERS.iter().find(own).map(|(_, _, verbs)| *verbs)
+            }
+        }
     }
 
     /// What to tell whoever uses a version that is on its way out.

@@ -105,6 +105,7 @@ impl Server {
         request: &ApiRequest,
     ) -> Result<ApiResponse, Status> {
         let resource = self.resource(&request.kind)?;
+        expect_subresource(&resource, request)?;
         let view = View::at(self, at)?;
         match &request.verb {
             Verb::Discover => Ok(discovered(&resource)),
@@ -212,6 +213,9 @@ impl Server {
         {
             return (Err(refused), Vec::new());
         }
+        if let Err(refused) = expect_subresource(&resource, &request) {
+            return (Err(refused), Vec::new());
+        }
         let mut warnings: Vec<String> = resource.deprecation(&self.resources).into_iter().collect();
         if request.is_write() || request.is_dry_run() {
             let mut write = Write::new(self, now, caller, resource, manager, &request);
@@ -248,6 +252,16 @@ pub(super) fn verb_name(verb: &Verb) -> &'static str {
     match verb {
         Verb::Patch(Patch::Apply(_), _) => "apply",
         other => other.name(),
+    }
+}
+
+/// A subresource must be there, and take the verb.
+fn expect_subresource(resource: &Resource, request: &ApiRequest) -> Result<(), Status> {
+    let Some(subresource) = &request.subresource else { return Ok(()) };
+    match resource.verbs_of(subresource) {
+        None => Err(refusal::no_subresource(resource, &request.name)),
+        Some(verbs) if verbs.contains(&verb_name(&request.verb)) => Ok(()),
+        Some(_) => Err(refusal::method_not_allowed()),
     }
 }
 
@@ -437,6 +451,7 @@ mod tests {
         let mut namespace = create(&mut server, Object::new("v1", "Namespace", "", "a"));
         let kind = namespace.gvk();
         ask(&mut server, ApiRequest::delete(&kind, "", "a", DeleteOptions::default())).unwrap();
+        namespace.remove("metadata.resourceVersion");
         namespace.set("spec.finalizers", json!([]));
         let finalize = ApiRequest::update(namespace.clone(), WriteOptions::default())
             .to(crate::api::Subresource::Other("finalize".into()));

@@ -18,6 +18,7 @@ impl Write<'_> {
             self.namespace = value["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         }
         self.expect_place(&mut value)?;
+        wipe_system_metadata(&mut value);
         self.default(&mut value);
         self.manage_update(None, &mut value);
         let created = self.insert(value)?;
@@ -52,30 +53,30 @@ impl Write<'_> {
 
     /// Nothing new enters a namespace that is not there or is on its way out.
     /// (Admission plugin `NamespaceLifecycle`.)
-    fn admit_to_namespace(&self, value: &Value) -> Result<(), Status> {
-        if !self.resource.namespaced {
-            return Ok(());
+    pub(super) fn admit_to_namespace(&self, value: &Value) -> Result<(), Status> {
+        match self.expect_namespace()? {
+            Some(namespace) if namespace.is_deleting() => {
+                let name = value["metadata"]["name"].as_str().unwrap_or_default();
+                Err(refusal::terminating_namespace(&self.resource, name, &self.namespace))
+            }
+            _ => Ok(()),
         }
-        let namespaces = self.server.namespaces();
-        let namespace = self
-            .server
-            .store
-            .get(&namespaces.table, &self.namespace)
-            .ok_or_else(|| refusal::not_found(&namespaces, &self.namespace))?;
-        if !namespace.is_deleting() {
-            return Ok(());
-        }
-        let name = value["metadata"]["name"].as_str().unwrap_or_default();
-        Err(refusal::terminating_namespace(&self.resource, name, &self.namespace))
     }
 
-    /// `uid`, `creationTimestamp` and a generated name; what only deletion sets is taken off.
+    /// The namespace of the request, if it has one; nothing is written into one that is gone.
+    pub(super) fn expect_namespace(&self) -> Result<Option<&Object>, Status> {
+        if !self.resource.namespaced {
+            return Ok(None);
+        }
+        let namespaces = self.server.namespaces();
+        let there = self.server.store.get(&namespaces.table, &self.namespace);
+        there.map(Some).ok_or_else(|| refusal::not_found(&namespaces, &self.namespace))
+    }
+
+    /// `uid`, `creationTimestamp` and a generated name.
     fn prepare_metadata(&self, value: &mut Value) {
         let version = self.next_version();
         let metadata = metadata_mut(value);
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
-            metadata.remove(field);
-        }
         let prefix = metadata.get("generateName").and_then(Value::as_str).unwrap_or_default();
         if metadata.get("name").and_then(Value::as_str).is_none_or(str::is_empty)
             && !prefix.is_empty()
@@ -103,5 +104,15 @@ impl Write<'_> {
             .map(|attempt| names::generate(prefix, self.next_version(), attempt))
             .find(|name| !taken(name))
             .expect("there are more names than objects")
+    }
+}
+
+/// What is the server's to set is not taken from a body. (`rest.WipeObjectMetaSystemFields`.)
+pub(super) fn wipe_system_metadata(value: &mut Value) {
+    let metadata = metadata_mut(value);
+    for field in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"]
+    {
+        metadata.remove(field);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::create::wipe_system_metadata;
 use super::update::Managed;
 use super::{Answer, Write, metadata_mut};
 use crate::api::{Body, Patch, Status, Subresource, WriteOptions};
@@ -19,7 +20,6 @@ impl Write<'_> {
         if self.subresource == Some(Subresource::Scale) {
             return self.patch_scale(&patch, options);
         }
-        self.expect_subresource()?;
         if let Patch::Apply(config) = patch {
             return self.apply(config, options);
         }
@@ -28,6 +28,9 @@ impl Write<'_> {
         let mut value = self
             .decode(patched.clone(), options.field_validation)
             .map_err(|why| self.undecodable(&patch, &patched, &why))?;
+        if value["metadata"]["name"].as_str().is_none_or(str::is_empty) {
+            return Err(refusal::nameless(&self.name));
+        }
         self.expect_place(&mut value)?;
         self.default(&mut value);
         self.replace(&old, value, Managed::Update)
@@ -79,16 +82,25 @@ impl Write<'_> {
                 self.fold(&mut value);
                 self.replace(&old, value, Managed::Applied)
             }
-            (Applied::Object(mut value), None) => {
-                self.fold(&mut value);
-                if self.subresource.is_some() {
-                    return Err(refusal::not_found(&self.resource, &self.name));
-                }
-                self.expect_place(&mut value)?;
-                metadata_mut(&mut value).remove("resourceVersion");
-                Ok((201, Body::Object(self.insert(value)?)))
-            }
+            (Applied::Object(value), None) => self.create_applied(value, &config),
             (Applied::Unchanged, None) => unreachable!("what is not there changes when it is made"),
         }
+    }
+    /// An apply makes what is not there. What it takes for there already, by a uid, it does not make.
+    fn create_applied(&mut self, mut value: Value, config: &Value) -> Answer {
+        self.fold(&mut value);
+        if self.subresource.is_some() {
+            return Err(refusal::not_found(&self.resource, &self.name));
+        }
+        self.expect_place(&mut value)?;
+        if let Some(uid) = config["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty()) {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(refusal::conflict(&self.resource, &self.name, &why));
+        }
+        wipe_system_metadata(&mut value);
+        metadata_mut(&mut value).remove("resourceVersion");
+        Ok((201, Body::Object(self.insert(value)?)))
     }
 }

@@ -1,71 +1,52 @@
-//! Subresources that only one kind has: a namespace's `finalize`, a pod's `binding` and `eviction`.
+//! Creations below a pod: its `binding` and its `eviction`.
 
 use serde_json::{Value, json};
 
-use super::update::Managed;
-use super::{Answer, Write, text};
-use crate::api::{Body, DeleteOptions, Status, Subresource};
+use super::{Answer, Write};
+use crate::api::{Body, DeleteOptions, Status};
 use crate::apiserver::refusal;
 use crate::object::{LabelSelector, Object};
 
 impl Write<'_> {
-    /// Whether an update goes to `finalize`.
-    pub(super) fn is_finalize(&self) -> bool {
-        self.subresource_name() == "finalize" && self.resource.is("", "Namespace")
-    }
-
-    /// Takes finalizers off a namespace; with the last one a terminating namespace is gone.
-    pub(super) fn finalize(&mut self, given: &Value) -> Answer {
-        let old = self.existing()?;
-        let mut new = old.clone();
-        match given["spec"].get("finalizers") {
-            Some(left) => new.set("spec.finalizers", left.clone()),
-            None => {
-                new.remove("spec.finalizers");
-            }
-        }
-        self.replace(&old, new.into_value(), Managed::Update)
-    }
-
     /// A creation below an object.
     pub(super) fn create_below(&mut self, body: &Object) -> Answer {
-        let pod = self.resource.is("", "Pod");
-        match &self.subresource {
-            Some(Subresource::Other(name)) if pod && name == "binding" => self.bind(body),
-            Some(Subresource::Other(name)) if pod && name == "eviction" => self.evict(body),
-            _ => Err(refusal::method_not_allowed()),
+        self.name_from(body);
+        self.admit_to_namespace(&json!({"metadata": {"name": self.name}}))?;
+        match self.subresource_name() {
+            "binding" => self.bind(body),
+            _ => self.evict(body),
         }
     }
 
     /// Binds a pod to a node, as schedulers do.
     fn bind(&mut self, binding: &Object) -> Answer {
-        self.name_from(binding);
-        let old = self.existing()?;
         let node = binding.text("target.name");
         if node.is_empty() {
-            let causes =
-                vec![refusal::cause("FieldValueRequired", "target.name", "Required value")];
-            return Err(refusal::invalid(&self.resource, &self.name, causes));
+            return Err(refusal::internal("target.name: Required value"));
         }
+        let old = self.existing()?;
         let there = old.text("spec.nodeName");
         if old.is_deleting() {
             let why = format!("pod {} is being deleted, cannot be assigned to a host", self.name);
-            return Err(refusal::conflict(&self.resource, &self.name, &why));
+            return Err(refusal::unbindable(&self.name, &why));
         }
         if !there.is_empty() {
             let why = format!("pod {} is already assigned to node \"{there}\"", self.name);
-            return Err(refusal::conflict(&self.resource, &self.name, &why));
+            return Err(refusal::unbindable(&self.name, &why));
         }
         let mut new = old.clone();
         new.set("spec.nodeName", node);
-        set_scheduled(&mut new, &self.now.to_string());
+        let now = self.now.to_string();
+        set_condition(
+            &mut new,
+            json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}),
+        );
         self.commit(&old, Some(new));
         Ok((201, Body::Status(Status { code: 201, ..Status::default() })))
     }
 
     /// Deletes a pod if its disruption budgets allow it.
     fn evict(&mut self, eviction: &Object) -> Answer {
-        self.name_from(eviction);
         let pod = self.existing()?;
         if let Some(budget) = self.exhausted_budget(&pod) {
             return Err(refusal::disruption_budget(budget.name()));
@@ -73,6 +54,16 @@ impl Write<'_> {
         let options = eviction.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
         let grace = options["gracePeriodSeconds"].as_i64();
         self.subresource = None;
+        let mut marked = pod.clone();
+        set_condition(
+            &mut marked,
+            json!({
+                "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+                "message": "Eviction API: evicting",
+                "lastProbeTime": null, "lastTransitionTime": self.now.to_string(),
+            }),
+        );
+        self.commit(&pod, Some(marked));
         let deleted =
             self.delete(&DeleteOptions { grace_period_seconds: grace, ..DeleteOptions::default() });
         deleted.map(|_| (201, Body::Status(Status { code: 201, ..Status::default() })))
@@ -100,10 +91,11 @@ impl Write<'_> {
     }
 }
 
-fn set_scheduled(pod: &mut Object, now: &str) {
+/// Puts a condition into the status, in place of an older one of its type.
+fn set_condition(pod: &mut Object, condition: Value) {
     let conditions = pod.get("status.conditions").and_then(Value::as_array).cloned();
     let mut conditions = conditions.unwrap_or_default();
-    conditions.retain(|condition| text(condition, "type") != "PodScheduled");
-    conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+    conditions.retain(|other| other["type"] != condition["type"]);
+    conditions.push(condition);
     pod.set("status.conditions", conditions);
 }

@@ -25,10 +25,6 @@ impl Write<'_> {
         if self.subresource == Some(Subresource::Scale) {
             return self.update_scale(value, options);
         }
-        if self.is_finalize() {
-            return self.finalize(&value);
-        }
-        self.expect_subresource()?;
         let mut value = self.decode(value, options.field_validation)?;
         if self.namespace.is_empty() && self.resource.namespaced {
             self.namespace = value["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
@@ -47,6 +43,7 @@ impl Write<'_> {
 
     /// From the new state to the store: what updates and patches have in common.
     pub(super) fn replace(&mut self, old: &Object, mut value: Value, managed: Managed) -> Answer {
+        self.expect_namespace()?;
         self.expect_identity(old, &value)?;
         let before = old.as_value();
         if let Managed::Update = managed {
@@ -106,26 +103,16 @@ impl Write<'_> {
     pub(super) fn expect_given(&self, old: &Object, value: &Value) -> Result<(), Status> {
         let given =
             |field: &str| value["metadata"].get(field).and_then(Value::as_str).unwrap_or("");
-        match given("resourceVersion") {
-            "" | "0" => {}
-            version if version == old.resource_version() => {}
-            version if version.parse::<u64>().is_err() => {
-                return Err(refusal::bad_version(&self.resource, &self.name, version));
-            }
-            _ => return Err(refusal::modified(&self.resource, &self.name)),
+        let uid = given("uid");
+        // Of a patch it is a field like others.
+        if self.verb == "update" && !uid.is_empty() && uid != old.uid() {
+            return Err(refusal::other_uid(&self.resource, old, uid));
         }
-        match given("uid") {
-            uid if uid.is_empty() || uid == old.uid() => Ok(()),
-            // Of a patch it is a field like others.
-            _ if self.verb == "patch" => Ok(()),
-            uid => Err(refusal::conflict(
-                &self.resource,
-                &self.name,
-                &format!(
-                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                    old.uid()
-                ),
-            )),
+        match given("resourceVersion") {
+            "" | "0" => Ok(()),
+            version if version == old.resource_version() => Ok(()),
+            version if version.parse::<u64>().is_err() => Err(refusal::bad_version(version)),
+            _ => Err(refusal::modified(&self.resource, &self.name)),
         }
     }
 
@@ -140,6 +127,11 @@ impl Write<'_> {
             }
         };
         match &self.subresource {
+            None if self.resource.is("", "Namespace") => {
+                keep(new, "status");
+                keep(new, "spec");
+            }
+            Some(Subresource::Other(_)) => keep(new, "status"),
             None if self.resource.status => keep(new, "status"),
             Some(Subresource::Status) => {
                 let (status, metadata) = (new.get("status").cloned(), new["metadata"].take());
@@ -181,14 +173,5 @@ impl Write<'_> {
         let step =
             self.subresource != Some(Subresource::Status) && is_new_generation(resource, old, new);
         metadata_mut(new).insert("generation".into(), json!(generation + i64::from(step)));
-    }
-
-    /// Only subresources that the kind has.
-    pub(super) fn expect_subresource(&self) -> Result<(), Status> {
-        match &self.subresource {
-            None => Ok(()),
-            Some(Subresource::Status) if self.resource.status => Ok(()),
-            Some(_) => Err(refusal::no_subresource(&self.resource, &self.name)),
-        }
     }
 }
