@@ -119,9 +119,14 @@ impl Normal {
 
 /// As the recorded bodies had them, as far as it matters: the order decides who is `uid1`.
 fn in_given_order(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    let first = |key: &str| matches!(key, "metadata" | "uid");
-    let (early, late): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| first(key));
-    early.into_iter().chain(late)
+    let place = |key: &str| match key {
+        "metadata" | "uid" => 0,
+        "ownerReferences" => 1,
+        _ => 2,
+    };
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_by_key(|(key, _)| place(key));
+    fields.into_iter()
 }
 
 fn is_time(text: &str) -> bool {
