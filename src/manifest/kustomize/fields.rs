@@ -186,8 +186,20 @@ pub(super) fn set_entry(node: &mut Node, key: &str, value: &str) -> Outcome {
             "check the object against its kind",
         ));
     }
+    if node.get(key).is_none() {
+        check_key(key)?;
+    }
     node.set(key, Node::string(value));
     Ok(())
+}
+
+/// Refuses a key that kustomize, which writes it without quotes, would not read as text again.
+pub(super) fn check_key(key: &str) -> Outcome {
+    if Scalar::plain(key, Dialect::Kustomize) == Scalar::text(key) {
+        return Ok(());
+    }
+    let message = format!("{key:?} as a key reads as something other than text");
+    Err(Fault::new(message, "choose a key with a letter that makes it a word"))
 }
 
 /// The raw text of a field.

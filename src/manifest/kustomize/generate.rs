@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::fault::{Fault, Outcome};
-use super::fields::text_at;
+use super::fields::{check_key, text_at};
 use super::file::{Behavior, Generator, Options, Text};
 use super::files::Files;
 use super::resource::{Resource, Resources};
@@ -47,6 +47,7 @@ pub(super) fn generate(
         node.set("data", Node::mapping());
     }
     for (key, content) in &data {
+        check_key(key)?;
         let (field, text) = field_of(content, made);
         node.mapping_at(field).expect("made as a mapping").set(key, Node::string(text));
     }

@@ -3,6 +3,7 @@
 
 use super::config::Config;
 use super::fault::{Fault, Outcome};
+use super::fields::check_key;
 use super::file::{FILE_NAMES, Kustomization, Patch, Replacement, Text, replacements};
 use super::files::{Files, Found, is_within, missing, shown};
 use super::generate::{Made, absorb, add_hashes, generate};
@@ -375,10 +376,10 @@ fn finished(mut resource: Resource) -> Step<Object> {
             metadata.remove("annotations");
         }
         let annotations = metadata.get_mut("annotations").and_then(Node::entries_mut);
-        annotations
-            .into_iter()
-            .flatten()
-            .for_each(|entry| entry.value = Node::string(entry.value.raw()));
+        for annotation in annotations.into_iter().flatten() {
+            check_key(&annotation.key.text).map_err(|fault| fault.at(&file, line))?;
+            annotation.value = Node::string(annotation.value.raw());
+        }
     }
     if let Some(unfit) = resource.node.unfit() {
         let message =
