@@ -35,15 +35,20 @@ fn walk(old: Option<Node>, new: Option<Node>, schema: Option<Schema>) -> Outcome
             same_shape(&old, &new, "a list", Node::is_sequence)?;
             match schema.as_ref().and_then(Schema::merge_keys) {
                 Some(keys) => list(old, new, &keys, schema),
-                None => Ok(new.or(old)),
+                None => Ok(latest(old, new)),
             }
         }
         Some(Content::Scalar(scalar)) if scalar.tag != Tag::Null => {
             same_shape(&old, &new, "one value", |node| node.as_scalar().is_some())?;
-            Ok(new.or(old))
+            Ok(latest(old, new))
         }
         _ => Ok(nothing(old, new)),
     }
+}
+
+/// The new one if there is one; null takes the old one away.
+fn latest(old: Option<Node>, new: Option<Node>) -> Option<Node> {
+    new.or(old).filter(|node| !node.is_null())
 }
 
 /// Both null or missing: only a null that is written out stays.
@@ -170,34 +175,38 @@ fn list(
 ) -> Outcome<Option<Node>> {
     let old = old.filter(|node| !node.is_null());
     let Some(mut new) = new else {
-        return old.map_or(Ok(None), |old| items(old, Node::sequence(), keys, schema));
+        return old.map_or(Ok(None), |old| items(old, Some(Node::sequence()), keys, schema));
     };
     if new.is_null() {
         return Ok(None);
     }
-    match (list_directive(&mut new)?, old) {
-        (Directive::Delete, _) => Ok(None),
-        (Directive::Replace, _) | (Directive::Merge, None) => items(new.clone(), new, keys, schema),
-        (Directive::Merge, Some(mut old)) => {
+    // Directives of a list are for one that is there; in a new one they are left standing.
+    let Some(mut old) = old else { return items(new, None, keys, schema) };
+    match list_directive(&mut new)? {
+        Directive::Delete => Ok(None),
+        Directive::Replace => items(new, None, keys, schema),
+        Directive::Merge => {
             let old_items = old.items_mut().expect("the same shape as the patch");
             old_items.retain(|item| item.get("$patch").is_none());
-            items(old, new, keys, schema)
+            items(old, Some(new), keys, schema)
         }
     }
 }
 
+/// Merges the items of two lists, or of one with itself: kustomize has one list in both places then.
 fn items(
     mut old: Node,
-    mut new: Node,
+    new: Option<Node>,
     keys: &[&str],
     schema: Option<Schema>,
 ) -> Outcome<Option<Node>> {
     let old_items = std::mem::take(old.items_mut().expect("a list"));
-    let new_items = std::mem::take(new.items_mut().expect("a list"));
+    let new_items = new.map(|mut new| std::mem::take(new.items_mut().expect("a list")));
     let merged = if keys.is_empty() {
-        scalars(old_items, new_items)
+        scalars(old_items, new_items.unwrap_or_default())
     } else {
-        Keyed { keys, item: schema.as_ref().and_then(Schema::items) }.merge(old_items, new_items)?
+        let item = schema.as_ref().and_then(Schema::items);
+        Keyed { keys, item }.merge(old_items, new_items.as_deref())?
     };
     old.content = Content::Sequence(merged);
     Ok(Some(old))
@@ -222,14 +231,14 @@ struct Keyed<'a> {
 
 impl Keyed<'_> {
     /// The new items in their order, merged with old ones of the same keys, then the other old ones.
-    fn merge(&self, mut old: Vec<Node>, new: Vec<Node>) -> Outcome<Vec<Node>> {
-        let wanted = self.wanted(&old, &new);
+    fn merge(&self, mut old: Vec<Node>, new: Option<&[Node]>) -> Outcome<Vec<Node>> {
+        let wanted = self.wanted(&old, new.unwrap_or_default());
         let used = self.used_keys(&wanted);
         let keys: Vec<&str> = used.iter().map(|at| self.keys[*at]).collect();
         let mut merged: Vec<Node> = Vec::new();
         for values in &wanted {
             let values: Vec<&str> = used.iter().map(|at| values[*at].as_str()).collect();
-            if let Some(item) = self.merge_one(&keys, &values, &mut old, &new)? {
+            if let Some(item) = self.merge_one(&keys, &values, &mut old, new)? {
                 put(&mut merged, &keys, &values, Some(item));
             }
         }
@@ -269,25 +278,21 @@ impl Keyed<'_> {
         keys: &[&str],
         values: &[&str],
         old: &mut Vec<Node>,
-        new: &[Node],
+        new: Option<&[Node]>,
     ) -> Outcome<Option<Node>> {
-        let given = |pair: &(&&str, &&str)| !pair.1.is_empty();
-        let pairs = || keys.iter().zip(values);
-        let (keys_given, values_given): (Vec<&str>, Vec<&str>) =
-            match pairs().any(|pair| given(&pair)) {
-                true => pairs().filter(given).unzip(),
-                false => pairs().unzip(),
-            };
-        let in_old = old.iter().position(|item| has(item, &keys_given, &values_given));
-        let in_new = new.iter().find(|item| has(item, &keys_given, &values_given)).cloned();
-        let replaces = in_new.as_ref().is_some_and(|new| text_at(new, "$patch") == "replace");
+        let (keys_given, values_given) = given(keys, values);
+        let is_wanted = |item: &Node| is_keyed(item, &keys_given, &values_given);
+        let in_old = old.iter().position(is_wanted);
+        let in_new = new.unwrap_or(old).iter().find(|item| is_wanted(item)).cloned();
+        let replaces =
+            new.is_some() && in_new.as_ref().is_some_and(|new| text_at(new, "$patch") == "replace");
         let merged = walk(in_old.map(|at| old[at].clone()), in_new, self.item.clone())
             .map_err(|fault| fault.within(&format!("[{}]", values.join(","))))?;
         let Some(mut item) = merged.filter(|item| !item.is_empty()) else {
             put(old, keys, values, None);
             return Ok(None);
         };
-        for (key, value) in pairs().filter(given) {
+        for (key, value) in keys.iter().zip(values).filter(|(_, value)| !value.is_empty()) {
             if item.get(key).is_none() {
                 item.set(key, Node::string(*value));
             }
@@ -297,6 +302,13 @@ impl Keyed<'_> {
         }
         Ok(Some(item))
     }
+}
+
+/// The keys that have a value, and their values; all of them when none has.
+fn given<'a>(keys: &[&'a str], values: &[&'a str]) -> (Vec<&'a str>, Vec<&'a str>) {
+    let none = values.iter().all(|value| value.is_empty());
+    let pairs = keys.iter().copied().zip(values.iter().copied());
+    pairs.filter(|(_, value)| none || !value.is_empty()).unzip()
 }
 
 /// Lets values with gaps take what is missing from others that agree in the rest.
@@ -339,6 +351,12 @@ fn put(items: &mut Vec<Node>, keys: &[&str], values: &[&str], item: Option<Node>
         (Some(item), None) => items.push(item),
         (None, _) => items.retain(|other| !is_same(other)),
     }
+}
+
+/// Whether an item has exactly these values under its keys.
+fn is_keyed(item: &Node, keys: &[&str], values: &[&str]) -> bool {
+    let holds = |(key, value): (&&str, &&str)| item.get(key).is_some_and(|n| n.raw() == *value);
+    item.is_mapping() && keys.iter().zip(values).all(holds)
 }
 
 /// Whether an item has these values under its keys; an empty value stands for any.
