@@ -187,11 +187,15 @@ fn textual(patch: &mut Node, map: &str) {
     }
 }
 
-/// Merges a patch into one object, which keeps its name, its namespace and its kind.
+/// Merges a patch into one object, which keeps its name, its namespace and its kind. `$patch: replace`
+/// at the top does nothing in kustomize, which keeps the object and drops the replacement.
 fn strategic(resource: &mut Resource, patch: Node, renames: Renames) -> Outcome {
     let (name, namespace, kind) = (resource.name(), resource.namespace(), resource.kind());
     if renames.name || renames.kind {
         resource.remember();
+    }
+    if text_at(&patch, "$patch") == "replace" {
+        return Ok(());
     }
     let id = resource.id();
     let before = resource.twins.before(&resource.node);
@@ -218,6 +222,10 @@ fn json(resource: &mut Resource, operations: &[Value]) -> Outcome {
     let id = resource.id();
     if resource.is_noted() {
         resource.make_annotations();
+    }
+    if let Some(unfit) = resource.node.unfit() {
+        let message = format!("{:?} stands in {id} where a number or a truth stood", unfit.text);
+        return Err(Fault::new(message, "correct the replacement that put it there"));
     }
     let mut object = resource.node.value();
     for operation in operations {

@@ -6,7 +6,7 @@ use super::file::{Delimited, Replacement, Selector, Source, Target};
 use super::patch::labels;
 use super::path;
 use super::resource::{Id, Resource, Resources};
-use crate::manifest::yaml::{Content, Dialect, Node, Scalar};
+use crate::manifest::yaml::{Content, Node, Scalar};
 
 /// Does one replacement.
 pub(super) fn apply(resources: &mut Resources, replacement: &Replacement) -> Outcome {
@@ -116,7 +116,7 @@ fn copy(resource: &mut Resource, target: &Target, value: &Node) -> Outcome {
 
 fn empty_like(value: &Node) -> Content {
     match &value.content {
-        Content::Scalar(_) => Content::Scalar(Scalar::plain("", Dialect::Kustomize)),
+        Content::Scalar(_) => Content::Scalar(Scalar::text("")),
         Content::Sequence(_) => Content::Sequence(Vec::new()),
         Content::Mapping(_) => Content::Mapping(Vec::new()),
     }
@@ -131,18 +131,10 @@ fn set_value(node: &mut Node, value: &Node, options: &Delimited) -> Outcome {
         spliced(&old.text, value.raw(), options)
     };
     match &mut node.content {
-        Content::Scalar(scalar) if scalar.text.is_empty() && node_is_made(scalar) => {
-            *scalar = Scalar::plain(text, Dialect::Kustomize);
-        }
         Content::Scalar(scalar) => scalar.text = text,
         content => *content = value.content.clone(),
     }
     Ok(())
-}
-
-/// A scalar that was just made has no sort yet: its text gives it one.
-fn node_is_made(scalar: &Scalar) -> bool {
-    scalar.tag == crate::manifest::yaml::Tag::Null
 }
 
 /// The old text with one part replaced; a part before the first or behind the last is added.

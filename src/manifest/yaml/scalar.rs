@@ -51,6 +51,7 @@ impl Scalar {
     /// word, has none; nor have infinities.
     pub fn value(&self) -> Option<Value> {
         Some(match self.tag {
+            Tag::Null if !is_null(&self.text) => return None,
             Tag::Null => Value::Null,
             Tag::Str => Value::String(self.text.clone()),
             Tag::Bool => Value::Bool(truth(&self.text)?),
@@ -62,7 +63,7 @@ impl Scalar {
 /// What plain text is of.
 pub(crate) fn resolve(text: &str, dialect: Dialect) -> Tag {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Tag::Null,
+        _ if is_null(text) => Tag::Null,
         "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Tag::Bool,
         _ if dialect == Dialect::Kubectl && truth(text).is_some() => Tag::Bool,
         _ if is_infinite(text) => Tag::Float,
@@ -75,6 +76,10 @@ pub(crate) fn resolve(text: &str, dialect: Dialect) -> Tag {
         _ if float(text).is_some() => Tag::Float,
         _ => Tag::Str,
     }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// YAML 1.1's words for true and false.
