@@ -183,16 +183,25 @@ impl Resources {
 
     /// Adds resources at the end, in their order.
     pub(super) fn append_all(&mut self, more: Resources) -> Outcome {
-        let mut ids: BTreeSet<Id> = self.0.iter().map(Resource::id).collect();
+        self.append_with(more, &mut self.ids())
+    }
+
+    /// Adds resources at the end, in their order; `ids` are those of the resources that are there.
+    pub(super) fn append_with(&mut self, more: Resources, ids: &mut BTreeSet<Id>) -> Outcome {
         for resource in more.0 {
             let id = resource.id();
-            if !ids.insert(id.clone()) {
+            if let Some(id) = ids.replace(id) {
                 let other = self.0.iter().find(|other| other.id() == id);
                 return Err(twice(&id, other.unwrap_or(&resource), &resource));
             }
             self.0.push(resource);
         }
         Ok(())
+    }
+
+    /// What each is called now.
+    pub(super) fn ids(&self) -> BTreeSet<Id> {
+        self.0.iter().map(Resource::id).collect()
     }
 
     /// The one resource that is, or ever was, called `id`.

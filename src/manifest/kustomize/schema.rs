@@ -4,6 +4,9 @@
 //! The data is that of the OpenAPI schema bundled with kustomize, Kubernetes 1.21's. Kinds it does not
 //! know, newer ones and custom resources, count as namespaced, and a patch replaces their lists whole.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 /// Kinds by version of their group; a kind with `*` is cluster-scoped.
 const KINDS: &str = "
 admissionregistration.k8s.io/v1 MutatingWebhookConfiguration* ValidatingWebhookConfiguration*
@@ -183,14 +186,20 @@ impl Schema {
 
 /// Whether a known kind is cluster-scoped; `None` for unknown kinds.
 fn known(api_version: &str, kind: &str) -> Option<bool> {
+    static SCOPES: LazyLock<BTreeMap<(&str, &str), bool>> = LazyLock::new(scopes);
+    SCOPES.get(&(api_version, kind)).copied()
+}
+
+/// [`KINDS`] as a table: version and kind, and whether it is cluster-scoped.
+fn scopes() -> BTreeMap<(&'static str, &'static str), bool> {
     let groups = KINDS.lines().filter_map(|line| line.split_once(' '));
-    let mut kinds = groups
-        .filter(|(version, _)| *version == api_version)
-        .flat_map(|(_, kinds)| kinds.split(' '));
-    kinds.find_map(|known| match known.strip_suffix('*') {
-        Some(name) => (name == kind).then_some(true),
-        None => (known == kind).then_some(false),
-    })
+    let kinds =
+        groups.flat_map(|(version, kinds)| kinds.split(' ').map(move |kind| (version, kind)));
+    let scope = |(version, kind): (&'static str, &'static str)| match kind.strip_suffix('*') {
+        Some(kind) => ((version, kind), true),
+        None => ((version, kind), false),
+    };
+    kinds.map(scope).collect()
 }
 
 #[cfg(test)]

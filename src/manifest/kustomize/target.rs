@@ -1,6 +1,8 @@
 //! One build: a kustomization, those it stands on, its generators and its transformers, in the order in
 //! which kustomize runs them.
 
+use std::collections::BTreeSet;
+
 use super::config::Config;
 use super::fault::{Fault, Outcome};
 use super::fields::check_key;
@@ -8,7 +10,7 @@ use super::file::{FILE_NAMES, Kustomization, Patch, Replacement, Text, replaceme
 use super::files::{Files, Found, is_within, missing, shown};
 use super::generate::{Made, absorb, add_hashes, generate};
 use super::patch::{self, Patching};
-use super::resource::{self, Resource, Resources};
+use super::resource::{self, Id, Resource, Resources};
 use super::{order, plugin, references, replace, transform, vars};
 use crate::manifest::Mistake;
 use crate::manifest::yaml::Node;
@@ -113,8 +115,9 @@ impl<'a> Target<'a> {
             let message = format!("the build visits more than {MAX_VISITS} kustomizations");
             return Err(Mistake::new(&k.file, 0, message, "list each base once"));
         }
+        let mut ids = all.resources.ids();
         for entry in &k.resources {
-            self.resource(k, folder, entry, &mut all)?;
+            self.resource(k, folder, entry, &mut all, &mut ids)?;
         }
         self.configure(k, folder, &mut all)?;
         self.generate(k, folder, &mut all.resources)?;
@@ -140,6 +143,7 @@ impl<'a> Target<'a> {
         folder: &str,
         entry: &Text,
         all: &mut Accumulated,
+        ids: &mut BTreeSet<Id>,
     ) -> Step {
         let here = |fault: Fault| fault.at(&k.file, entry.line);
         let more = match self.files.find(folder, &entry.value).map_err(here)? {
@@ -167,7 +171,7 @@ impl<'a> Target<'a> {
             }
             Found::Nothing => return Err(here(missing(folder, &entry.value))),
         };
-        all.resources.append_all(more).map_err(here)
+        all.resources.append_with(more, ids).map_err(here)
     }
 
     fn component(
@@ -251,14 +255,14 @@ impl<'a> Target<'a> {
         folder: &str,
         entries: &[Text],
     ) -> Step<Vec<Resource>> {
-        let mut all = Accumulated::default();
+        let (mut all, mut ids) = (Accumulated::default(), BTreeSet::new());
         for entry in entries {
             match resource::read(&k.file, &entry.value) {
                 Ok(inline) => all
                     .resources
-                    .append_all(Resources(inline))
+                    .append_with(Resources(inline), &mut ids)
                     .map_err(|f| f.at(&k.file, entry.line))?,
-                Err(_) => self.resource(k, folder, entry, &mut all)?,
+                Err(_) => self.resource(k, folder, entry, &mut all, &mut ids)?,
             }
         }
         Ok(all.resources.0)
