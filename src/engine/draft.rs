@@ -101,10 +101,10 @@ impl Draft {
     }
 
     fn metadata(&mut self, failure: Option<Status>) -> Progress {
-        let part = |object: &Object| json!({"metadata": object.get("metadata")});
-        match changes(&part(&self.written), &part(&self.object)) {
-            Some(patch) => {
-                let request = self.patch(patch);
+        let metadata = changes_at(self.written.get("metadata"), self.object.get("metadata"));
+        match metadata {
+            Some(metadata) => {
+                let request = self.patch(json!({ "metadata": metadata }));
                 Progress::Ask(Write::MetadataPatched(failure), Box::new(request))
             }
             None => self.status(failure),
@@ -112,9 +112,9 @@ impl Draft {
     }
 
     fn status(&mut self, failure: Option<Status>) -> Progress {
-        match changes(&rest_of_status(&self.written), &rest_of_status(&self.object)) {
-            Some(patch) => {
-                let request = self.patch(patch).to(Subresource::Status);
+        match self.status_changes() {
+            Some(status) => {
+                let request = self.patch(json!({ "status": status })).to(Subresource::Status);
                 Progress::Ask(Write::StatusPatched(failure), Box::new(request))
             }
             None => self.done(failure),
@@ -131,15 +131,25 @@ impl Draft {
         }
     }
 
+    /// What changed of the status but for its conditions.
+    fn status_changes(&self) -> Option<Value> {
+        let (from, to) = (self.written.get("status"), self.object.get("status"));
+        let (Some(Value::Object(from)), Some(Value::Object(to))) = (from, to) else {
+            let rest = |status: Option<&Value>| status.map(without_conditions);
+            return changes_at(rest(from).as_ref(), rest(to).as_ref());
+        };
+        let patch = field_changes(from, to, |field| field != "conditions");
+        (!patch.is_empty()).then_some(Value::Object(patch))
+    }
+
     fn conditions_patch(&self) -> Option<ApiRequest> {
-        let conditions = |object: &Object| object.get("status.conditions").cloned();
-        let wanted = conditions(&self.object);
-        if wanted == conditions(&self.written) {
+        let wanted = self.object.get("status.conditions");
+        if wanted == self.written.get("status.conditions") {
             return None;
         }
         let patch = json!({
             "metadata": {"resourceVersion": self.object.resource_version()},
-            "status": {"conditions": wanted.unwrap_or(Value::Null)},
+            "status": {"conditions": wanted},
         });
         Some(self.patch(patch).to(Subresource::Status))
     }
@@ -175,30 +185,38 @@ pub(crate) fn changes(from: &Value, to: &Value) -> Option<Value> {
     match (from, to) {
         (from, to) if from == to => None,
         (Value::Object(from), Value::Object(to)) => {
-            let removed = from.keys().filter(|key| !to.contains_key(*key));
-            let mut patch: Map<String, Value> =
-                removed.map(|key| (key.clone(), Value::Null)).collect();
-            for (key, value) in to {
-                let before = from.get(key).unwrap_or(&Value::Null);
-                if let Some(change) = changes(before, value) {
-                    patch.insert(key.clone(), change);
-                }
-            }
-            Some(Value::Object(patch))
+            Some(Value::Object(field_changes(from, to, |_| true)))
         }
         (_, to) => Some(to.clone()),
     }
 }
 
-fn rest_of_status(object: &Object) -> Value {
-    let mut status = object.get("status").cloned().unwrap_or(Value::Null);
-    if let Value::Object(fields) = &mut status {
+/// The same for values that may be missing.
+fn changes_at(from: Option<&Value>, to: Option<&Value>) -> Option<Value> {
+    changes(from.unwrap_or(&Value::Null), to.unwrap_or(&Value::Null))
+}
+
+/// The merge patch of those fields that `concerns` says yes to.
+fn field_changes(
+    from: &Map<String, Value>,
+    to: &Map<String, Value>,
+    concerns: impl Fn(&str) -> bool,
+) -> Map<String, Value> {
+    let removed = from.keys().filter(|key| concerns(key) && !to.contains_key(*key));
+    let mut patch: Map<String, Value> = removed.map(|key| (key.clone(), Value::Null)).collect();
+    for (key, value) in to.iter().filter(|(key, _)| concerns(key)) {
+        let change = changes_at(from.get(key), Some(value));
+        patch.extend(change.map(|change| (key.clone(), change)));
+    }
+    patch
+}
+
+fn without_conditions(status: &Value) -> Value {
+    let mut rest = status.clone();
+    if let Value::Object(fields) = &mut rest {
         fields.remove("conditions");
     }
-    if status == json!({}) {
-        status = Value::Null;
-    }
-    json!({ "status": status })
+    if rest == json!({}) { Value::Null } else { rest }
 }
 
 #[cfg(test)]

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::memory::Memory;
 use super::settings::{Reference, Settings, Substitution};
 use super::words;
-use super::{Answer, KustomizationController, Run, State, Step};
+use super::{Answer, KustomizationController, Options, Run, State, Step};
 use crate::api::ApiRequest;
 use crate::engine::names::GROUP;
 use crate::engine::normalize::normalized;
-use crate::engine::stages::{GroupKind, Stage, stages};
+use crate::engine::stages::{Stage, stages};
 use crate::engine::substitute::substitute;
-use crate::git::Tree;
+use crate::git::{ObjectId, Tree};
 use crate::manifest::{self, Overlay, base64, yaml};
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::Next;
@@ -30,10 +31,25 @@ pub struct Build {
     secrets: Vec<String>,
 }
 
+/// What builds were made of, and the objects they came to.
+pub(super) type Builds = Memory<(ObjectId, String, Value), Arc<[Object]>>;
+
+/// What builds were finished with, and what they came to.
+pub(super) type Finished = Memory<Finishing, Arc<Built>>;
+
+/// All that the objects of a build are finished with.
+#[derive(Debug, PartialEq)]
+pub(super) struct Finishing {
+    owner: ObjectRef,
+    build: Build,
+    settings: Arc<Settings>,
+}
+
 /// What is to be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Built {
-    objects: Vec<Object>,
+    /// Stage by stage.
+    pub(super) stages: Arc<[Stage]>,
     /// `sha256:…` of the build, as `status.history` shows it.
     pub(super) checksum: String,
     /// Values that came from Secrets and must not be told.
@@ -62,15 +78,13 @@ impl Build {
         kustomization: &Object,
         settings: &Settings,
         tree: &Tree,
+        builds: &Builds,
     ) -> Result<Self, String> {
-        let spec = kustomization.get("spec").unwrap_or(&Value::Null);
-        let objects = objects(tree, &normal_path(&settings.path), spec)?;
-        Ok(Build {
-            objects: objects.into(),
-            next: 0,
-            variables: BTreeMap::new(),
-            secrets: Vec::new(),
-        })
+        let spec = kustomization.get("spec").cloned().unwrap_or_default();
+        let of = (tree.id(), normal_path(&settings.path), spec);
+        let objects = builds
+            .recall(of, |(_, path, spec)| objects(tree, path, spec).map(Arc::<[Object]>::from))?;
+        Ok(Build { objects, next: 0, variables: BTreeMap::new(), secrets: Vec::new() })
     }
 
     fn take(&mut self, reference: &Reference, answer: Answer) -> Result<(), String> {
@@ -95,60 +109,42 @@ impl Build {
         Ok(())
     }
 
-    /// What is to be applied, with owner labels and all else that Flux adds.
-    fn finish(mut self, run: &Run, strict: bool) -> Result<Built, String> {
-        let mut objects = self.objects.to_vec();
-        if let Some(substitution) = &run.settings.substitution {
-            let inline = substitution.inline.iter();
-            let inline = inline.map(|(name, value)| (name.clone(), value.replace('\n', "")));
-            self.variables.extend(inline);
-            objects = self.substituted(objects, substitution, strict)?;
-        }
-        let checksum = checksum(&objects);
-        let owner = run.draft.object.reference();
-        let encrypted = objects.iter().find(|object| is_encrypted(object)).map(Object::reference);
-        let objects =
-            objects.into_iter().map(|object| own(object, &owner, &run.settings)).collect();
-        Ok(Built { objects, checksum, secrets: self.secrets, encrypted })
-    }
-
     fn substituted(
         &self,
-        objects: Vec<Object>,
         substitution: &Substitution,
         strict: bool,
     ) -> Result<Vec<Object>, String> {
-        if self.variables.is_empty() && !substitution.always {
-            return Ok(objects);
+        let inline = substitution.inline.iter();
+        let inline = inline.map(|(name, value)| (name.clone(), value.replace('\n', "")));
+        let variables: BTreeMap<String, String> =
+            self.variables.clone().into_iter().chain(inline).collect();
+        if variables.is_empty() && !substitution.always {
+            return Ok(self.objects.to_vec());
         }
-        objects.into_iter().map(|object| self.substitute_in(object, strict)).collect()
+        let objects = self.objects.iter().cloned();
+        objects.map(|object| substitute_in(object, &variables, strict)).collect()
     }
+}
 
-    fn substitute_in(&self, object: Object, strict: bool) -> Result<Object, String> {
-        if is_untouched(&object) {
-            return Ok(object);
-        }
-        let failed = |error: String| format!("{}: {error}", post_build_failed(&object));
-        let text = substitute(&yaml::to_string(object.as_value()), &self.variables, strict)
-            .map_err(|error| {
-                failed(format!("envsubst error: variable substitution failed: {error}"))
-            })?;
-        let mut documents = yaml::documents("", &text)
-            .map_err(|error| failed(format!("envsubst error: YAMLToJSON: {}", error.message)))?;
-        let value = documents.pop().map(|document| document.value).unwrap_or_default();
-        Object::from_value(value).map_err(|error| failed(error.to_string()))
+impl Finishing {
+    /// What is to be applied, with owner labels and all else that Flux adds.
+    fn finish(&self, options: &Options) -> Result<Built, String> {
+        let objects = match &self.settings.substitution {
+            Some(with) => self.build.substituted(with, options.strict_substitutions)?,
+            None => self.build.objects.to_vec(),
+        };
+        let checksum = checksum(&objects);
+        let encrypted = objects.iter().find(|object| is_encrypted(object)).map(Object::reference);
+        let owned = objects.into_iter().map(|object| own(object, &self.owner, &self.settings));
+        let stages = stages(owned.collect(), &options.custom_stage_kinds).into();
+        Ok(Built { stages, checksum, secrets: self.build.secrets.clone(), encrypted })
     }
 }
 
 impl Built {
     /// Whether there is nothing to apply.
     pub(super) fn is_empty(&self) -> bool {
-        self.objects.is_empty()
-    }
-
-    /// The stages to apply.
-    pub(super) fn stages(&self, custom: &[GroupKind]) -> Arc<[Stage]> {
-        stages(self.objects.clone(), custom).into()
+        self.stages.is_empty()
     }
 
     /// Jobs that remove themselves when they are done.
@@ -158,7 +154,8 @@ impl Built {
                 && object.api_version().starts_with("batch/")
                 && object.int("spec.ttlSecondsAfterFinished").is_some()
         };
-        self.objects.iter().filter(vanishes).map(Object::reference).collect()
+        let objects = self.stages.iter().flat_map(|stage| &stage.objects);
+        objects.filter(vanishes).map(Object::reference).collect()
     }
 }
 
@@ -173,14 +170,21 @@ impl KustomizationController {
         let wanted = run.settings.substitution.as_ref().and_then(|s| s.from.get(build.next));
         let needed = build.objects.iter().any(|object| !is_untouched(object));
         let Some(reference) = wanted.filter(|_| needed) else {
-            return match build.finish(&run, self.options.strict_substitutions) {
-                Ok(built) => self.built(run, built, now),
-                Err(message) => self.fail(run, "BuildFailed", message, now),
-            };
+            return self.finish(run, build, now);
         };
         let gvk = GroupVersionKind::new("v1", &reference.kind);
         let request = ApiRequest::get(&gvk, run.draft.object.namespace(), &reference.name);
         run.ask(Step::VariablesRead(Box::new(build)), request)
+    }
+
+    fn finish(&self, run: Box<Run>, build: Build, now: Timestamp) -> Next<State> {
+        let (owner, settings) = (run.draft.object.reference(), Arc::clone(&run.settings));
+        let finishing = Finishing { owner, build, settings };
+        let made = |finishing: &Finishing| finishing.finish(&self.options).map(Arc::new);
+        match self.finished.recall(finishing, made) {
+            Ok(built) => self.built(run, built, now),
+            Err(message) => self.fail(run, "BuildFailed", message, now),
+        }
     }
 
     pub(super) fn variables_read(
@@ -228,6 +232,25 @@ fn normal_path(path: &str) -> String {
         }
     }
     steps.join("/")
+}
+
+fn substitute_in(
+    object: Object,
+    variables: &BTreeMap<String, String>,
+    strict: bool,
+) -> Result<Object, String> {
+    if is_untouched(&object) {
+        return Ok(object);
+    }
+    let failed = |error: String| format!("{}: {error}", post_build_failed(&object));
+    let text =
+        substitute(&yaml::to_string(object.as_value()), variables, strict).map_err(|error| {
+            failed(format!("envsubst error: variable substitution failed: {error}"))
+        })?;
+    let mut documents = yaml::documents("", &text)
+        .map_err(|error| failed(format!("envsubst error: YAMLToJSON: {}", error.message)))?;
+    let value = documents.pop().map(|document| document.value).unwrap_or_default();
+    Object::from_value(value).map_err(|error| failed(error.to_string()))
 }
 
 /// The object with the labels of its owner and the metadata that all objects share.

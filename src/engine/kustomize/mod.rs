@@ -9,6 +9,7 @@ mod dependents;
 mod end;
 mod finalize;
 mod health;
+mod memory;
 mod poll;
 mod prune;
 mod reconcile;
@@ -37,7 +38,7 @@ use crate::object::{LabelSelector, Object, ObjectRef};
 use crate::reconciler::{Activity, Change, Next, Outcome, Phase, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
 use apply::Applied;
-use build::Built;
+use build::{Builds, Built, Finished};
 use end::Ending;
 use settings::Settings;
 
@@ -59,6 +60,8 @@ pub struct KustomizationController {
     policies: Policies,
     options: Options,
     rules: HealthRules,
+    builds: Builds,
+    finished: Finished,
 }
 
 /// What Flux's kustomize-controller takes as flags; see its `--help`.
@@ -220,7 +223,7 @@ impl KustomizationController {
 
     /// The same, with other flags.
     pub fn with_options(self, options: Options) -> Self {
-        KustomizationController { options, ..self }
+        KustomizationController { options, finished: Finished::default(), ..self }
     }
 
     /// The same, with other health rules; the policies about health hold all the same.

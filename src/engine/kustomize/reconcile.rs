@@ -72,15 +72,20 @@ impl KustomizationController {
                 "spec.decryption is not supported: there are no keys here to decrypt with";
             return self.fail(run, "BuildFailed", message.into(), now);
         }
-        match super::build::Build::new(&run.draft.object, &run.settings, tree) {
+        match super::build::Build::new(&run.draft.object, &run.settings, tree, &self.builds) {
             Ok(build) => self.read_variables(run, build, now),
             Err(message) => self.fail(run, "BuildFailed", message, now),
         }
     }
 
     /// The objects are known: find what differs.
-    pub(super) fn built(&self, mut run: Box<Run>, built: Built, now: Timestamp) -> Next<State> {
-        run.built = Some(Arc::new(built));
+    pub(super) fn built(
+        &self,
+        mut run: Box<Run>,
+        built: Arc<Built>,
+        now: Timestamp,
+    ) -> Next<State> {
+        run.built = Some(built);
         run.report("Detecting drift", now);
         self.write(run, Then::Apply, now)
     }
@@ -104,7 +109,7 @@ impl KustomizationController {
             keep_foreign_managers: self.policies.keep_foreign_managers,
             read_from_cache: self.policies.read_from_cache,
         };
-        let turn = Apply::new(built.stages(&self.options.custom_stage_kinds), options).start(now);
+        let turn = Apply::new(Arc::clone(&built.stages), options).start(now);
         self.applying(run, turn, now)
     }
 
