@@ -62,6 +62,9 @@ impl Inventory {
 
     /// The entries that the other inventory lacks, in apply order: what is stale once `newer` stands.
     pub fn stale(&self, newer: &Inventory) -> Vec<Entry> {
+        if self.entries == newer.entries {
+            return Vec::new();
+        }
         let kept: std::collections::BTreeSet<&ObjectRef> =
             newer.entries.iter().map(|entry| &entry.object).collect();
         let mut stale: Vec<Entry> =

@@ -17,6 +17,16 @@ pub const WATCH_LABEL: &str = "reconcile.fluxcd.io/watch";
 
 /// The group that prefixes owner labels and the annotations that steer the engine object by object.
 pub(crate) const GROUP: &str = "kustomize.toolkit.fluxcd.io";
+/// The annotation or label that keeps the engine's hands off an object: `disabled`.
+pub(crate) const RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+/// The one that says how an object is applied: `Merge`, `IfNotPresent`, `Ignore`.
+pub(crate) const SSA: &str = "kustomize.toolkit.fluxcd.io/ssa";
+/// The one that lets an object be recreated: `Enabled`.
+pub(crate) const FORCE: &str = "kustomize.toolkit.fluxcd.io/force";
+/// The one that keeps an object from being pruned: `disabled`.
+pub(crate) const PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
+/// The one that keeps variables from being substituted in an object: `disabled`.
+pub(crate) const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// The field manager of what the engine applies.
 pub(crate) const FIELD_MANAGER: &str = "kustomize-controller";
 /// The field manager of what the engine writes to its own Kustomization.

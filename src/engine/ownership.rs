@@ -50,24 +50,18 @@ fn remove(map: &str, key: &str) -> Value {
 }
 
 fn merged_managers(live: &Object, more: &[String]) -> Option<Vec<Value>> {
-    let mut own = entries(live)
-        .rfind(|e| e["manager"] == FIELD_MANAGER && e["operation"] == "Apply")
-        .cloned();
-    let kept = own.clone();
-    let mut others = Vec::new();
-    let mut edited = false;
-    for entry in entries(live).filter(|entry| Some(*entry) != kept.as_ref()) {
-        if !is_reclaimed(entry, more) {
-            others.push(entry.clone());
-            continue;
-        }
-        edited = true;
-        own = Some(match own.take() {
-            None => renamed(entry),
-            Some(own) => united(own, entry),
-        });
+    let kept = entries(live).rfind(|e| e["manager"] == FIELD_MANAGER && e["operation"] == "Apply");
+    let is_kept = |entry: &Value| kept.is_some_and(|kept| std::ptr::eq(kept, entry));
+    let (taken, others): (Vec<&Value>, Vec<&Value>) =
+        entries(live).filter(|entry| !is_kept(entry)).partition(|entry| is_reclaimed(entry, more));
+    if taken.is_empty() {
+        return None;
     }
-    edited.then(|| others.into_iter().chain(own).collect())
+    let own = taken.into_iter().fold(kept.cloned(), |own, entry| match own {
+        None => Some(renamed(entry)),
+        Some(own) => Some(united(own, entry)),
+    });
+    Some(others.into_iter().cloned().chain(own).collect())
 }
 
 fn is_reclaimed(entry: &Value, more: &[String]) -> bool {

@@ -14,7 +14,7 @@ use crate::api::{
 use crate::engine::health::HealthRules;
 use crate::engine::ignore::{self, IgnoreRule};
 use crate::engine::inventory::Entry;
-use crate::engine::names::{FIELD_MANAGER, GROUP};
+use crate::engine::names::{FIELD_MANAGER, FORCE, RECONCILE, SSA};
 use crate::engine::normalize::without_undeclared;
 use crate::engine::ownership::reclaim;
 use crate::engine::stages::Stage;
@@ -316,7 +316,7 @@ impl Apply {
     }
 
     fn may_reclaim(&self, desired: &Object, live: &Object) -> bool {
-        let merges = |object: &Object| has(object, "ssa", "Merge");
+        let merges = |object: &Object| has(object, SSA, "Merge");
         !self.options.keep_foreign_managers && !merges(desired) && !merges(live)
     }
 
@@ -422,7 +422,7 @@ impl Apply {
     }
 
     fn is_forced(&self, tried: &Tried) -> bool {
-        let forced = |object: &Object| has(object, "force", "Enabled");
+        let forced = |object: &Object| has(object, FORCE, "Enabled");
         self.options.force || forced(&tried.desired) || tried.live.as_ref().is_some_and(forced)
     }
 
@@ -456,19 +456,18 @@ impl Apply {
     }
 }
 
-/// Whether an object has an engine annotation or label with a value, in whatever case.
+/// Whether an object has an annotation or label with a value, in whatever case.
 pub(super) fn has(object: &Object, key: &str, value: &str) -> bool {
-    let key = format!("{GROUP}/{key}");
     let is = |found: Option<&str>| found.is_some_and(|found| found.eq_ignore_ascii_case(value));
-    is(object.label(&key)) || is(object.annotation(&key))
+    is(object.label(key)) || is(object.annotation(key))
 }
 
 /// Whether an object asks not to be applied: always, or because it is there already.
 fn is_left_alone(desired: &Object, live: Option<&Object>) -> bool {
     let excluded =
-        |object: &Object| has(object, "reconcile", "disabled") || has(object, "ssa", "Ignore");
+        |object: &Object| has(object, RECONCILE, "disabled") || has(object, SSA, "Ignore");
     excluded(desired)
-        || live.is_some_and(|live| excluded(live) || has(desired, "ssa", "IfNotPresent"))
+        || live.is_some_and(|live| excluded(live) || has(desired, SSA, "IfNotPresent"))
 }
 
 /// Whether a refusal may be about a field that cannot change, as kubectl and Flux guess it.

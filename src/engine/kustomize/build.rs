@@ -11,7 +11,7 @@ use super::settings::{Reference, Settings, Substitution};
 use super::words;
 use super::{Answer, KustomizationController, Options, Run, State, Step};
 use crate::api::ApiRequest;
-use crate::engine::names::GROUP;
+use crate::engine::names::{GROUP, SUBSTITUTE};
 use crate::engine::normalize::normalized;
 use crate::engine::stages::{Stage, stages};
 use crate::engine::substitute::substitute;
@@ -274,8 +274,8 @@ fn checksum(objects: &[Object]) -> String {
 }
 
 fn is_untouched(object: &Object) -> bool {
-    let key = format!("{GROUP}/substitute");
-    object.label(&key) == Some("disabled") || object.annotation(&key) == Some("disabled")
+    let disabled = Some("disabled");
+    object.label(SUBSTITUTE) == disabled || object.annotation(SUBSTITUTE) == disabled
 }
 
 fn is_encrypted(object: &Object) -> bool {

@@ -8,7 +8,7 @@ use crate::api::{
     ApiRequest, ApiResponse, Body, DeleteOptions, Preconditions, Propagation, Response, Status,
 };
 use crate::engine::inventory::Entry;
-use crate::engine::names::GROUP;
+use crate::engine::names::{GROUP, PRUNE, RECONCILE, SSA};
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Change, ChangeAction};
 
@@ -112,9 +112,9 @@ impl Prune {
         let carries = |key: &str, value: &str| live.label(&format!("{GROUP}/{key}")) == Some(value);
         let owned = carries("name", &owner.name) && carries("namespace", &owner.namespace);
         self.options.check_owner && !owned
-            || has(live, "prune", "disabled")
-            || has(live, "reconcile", "disabled")
-            || has(live, "ssa", "Ignore")
+            || has(live, PRUNE, "disabled")
+            || has(live, RECONCILE, "disabled")
+            || has(live, SSA, "Ignore")
     }
 
     fn deletion(&self, live: &Object) -> ApiRequest {

@@ -130,26 +130,27 @@ fn has_format(format: &str, text: &str) -> bool {
 fn check_number(schema: &Value, node: &Node, report: &mut Report) {
     let Some(number) = node.value.as_f64() else { return };
     let limit = |name: &str| schema.get(name).and_then(|limit| Some((limit, limit.as_f64()?)));
-    let place = place(node);
     if let Some((text, least)) = limit("minimum") {
         let exclusive = flag(schema, "exclusiveMinimum");
         if number < least || exclusive && number == least {
             let or = if exclusive { "" } else { " or equal to" };
-            report.invalid(node, format!("{place} in body should be greater than{or} {text}"));
+            let sentence = format!("{} in body should be greater than{or} {text}", place(node));
+            report.invalid(node, sentence);
         }
     }
     if let Some((text, most)) = limit("maximum") {
         let exclusive = flag(schema, "exclusiveMaximum");
         if number > most || exclusive && number == most {
             let or = if exclusive { "" } else { " or equal to" };
-            report.invalid(node, format!("{place} in body should be less than{or} {text}"));
+            let sentence = format!("{} in body should be less than{or} {text}", place(node));
+            report.invalid(node, sentence);
         }
     }
     if let Some((text, step)) = limit("multipleOf")
         && step > 0.0
         && (number / step).fract() != 0.0
     {
-        report.invalid(node, format!("{place} in body should be a multiple of {text}"));
+        report.invalid(node, format!("{} in body should be a multiple of {text}", place(node)));
     }
 }
 
@@ -236,30 +237,20 @@ fn check_combinations(schema: &Value, node: &Node, report: &mut Report) {
     for schema in list("allOf").into_iter().flatten() {
         check_value(schema, node, report);
     }
-    let place = place(node);
+    let mut broken = |what: &str| {
+        report.invalid_value(node, &"".into(), format!("{:?} must {what}", place(node)));
+    };
     if list("anyOf").is_some_and(|all| !all.iter().any(holds)) {
-        report.invalid_value(
-            node,
-            &"".into(),
-            format!("{place:?} must validate at least one schema (anyOf)"),
-        );
+        broken("validate at least one schema (anyOf)");
     }
     if let Some(all) = list("oneOf")
         && all.iter().filter(|schema| holds(schema)).count() != 1
     {
         let found = all.iter().filter(|schema| holds(schema)).count();
         let none = if found == 0 { "Found none valid" } else { "Found more than one valid" };
-        report.invalid_value(
-            node,
-            &"".into(),
-            format!("{place:?} must validate one and only one schema (oneOf). {none}"),
-        );
+        broken(&format!("validate one and only one schema (oneOf). {none}"));
     }
     if schema.get("not").is_some_and(holds) {
-        report.invalid_value(
-            node,
-            &"".into(),
-            format!("{place:?} must not validate the schema (not)"),
-        );
+        broken("not validate the schema (not)");
     }
 }
