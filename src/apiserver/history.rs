@@ -38,17 +38,16 @@ impl Entry {
     pub fn shown(&self) -> Object {
         match (&self.after, &self.before) {
             (Some(after), _) => after.clone(),
-            (None, Some(before)) => at_version(before, self.version),
+            (None, Some(before)) => at_version(before.clone(), self.version),
             (None, None) => unreachable!("an entry has an object before or after it"),
         }
     }
 }
 
 /// The object with another `resourceVersion`.
-pub(super) fn at_version(object: &Object, version: ResourceVersion) -> Object {
-    let mut shown = object.clone();
-    shown.set("metadata.resourceVersion", version.to_string());
-    shown
+pub(super) fn at_version(mut object: Object, version: ResourceVersion) -> Object {
+    object.set("metadata.resourceVersion", version.to_string());
+    object
 }
 
 /// The entries since the last compaction, by version.

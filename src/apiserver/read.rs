@@ -212,7 +212,7 @@ fn event(entry: &Entry, before: bool, after: bool) -> Option<WatchEvent> {
     };
     let object = match (&entry.before, &entry.after) {
         (_, Some(now)) if after => now.clone(),
-        (Some(last), _) => at_version(last, entry.version),
+        (Some(last), _) => at_version(last.clone(), entry.version),
         _ => unreachable!("a selected object is there"),
     };
     Some(WatchEvent { kind, object })

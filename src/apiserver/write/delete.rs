@@ -76,7 +76,7 @@ impl Write<'_> {
     /// Takes the object out of the store.
     fn remove(&mut self, last: Object) -> Body {
         self.commit(&last, None);
-        let last = if self.dry_run { last } else { at_version(&last, self.server.version()) };
+        let last = if self.dry_run { last } else { at_version(last, self.server.version()) };
         self.gone(last)
     }
 

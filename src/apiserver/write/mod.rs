@@ -164,7 +164,7 @@ impl<'a> Write<'a> {
         }
         let version = self.server.history.next_version();
         let key = key(place.namespace(), place.name());
-        let after = after.map(|object| at_version(&object, version));
+        let after = after.map(|object| at_version(object, version));
         let storage = &self.resource.storage;
         let stored = after.clone().map(|object| in_version(self.server, object, storage));
         let before = self.server.store.get(&self.resource.table, &key).cloned();

@@ -26,8 +26,8 @@ impl Write<'_> {
         let old = self.existing()?;
         let patched = self.patched(old.as_value(), &patch)?;
         let mut value = self
-            .decode(patched.clone(), options.field_validation)
-            .map_err(|why| self.undecodable(&patch, &patched, &why))?;
+            .decode(patched, options.field_validation)
+            .or_else(|why| Err(self.undecodable(&old, &patch, &why)?))?;
         if value["metadata"]["name"].as_str().is_none_or(str::is_empty) {
             return Err(refusal::nameless(&self.name));
         }
@@ -37,8 +37,9 @@ impl Write<'_> {
     }
 
     /// The patch is well formed, but what it makes of the object is none.
-    fn undecodable(&self, patch: &Patch, patched: &Value, why: &Status) -> Status {
+    fn undecodable(&self, old: &Object, patch: &Patch, why: &Status) -> Result<Status, Status> {
         let root = Type::Struct(self.resource.root.clone());
+        let patched = &self.patched(old.as_value(), patch)?;
         let shown = match patch {
             Patch::Merge(changes) => golang::encode(&root, patched, Some(changes)),
             Patch::Strategic(changes) => golang::plain(changes),
@@ -46,7 +47,7 @@ impl Write<'_> {
         };
         let reason = why.message.split_once(" cannot be handled as a ");
         let reason = reason.and_then(|(_, rest)| rest.split_once(": ")).map(|(_, reason)| reason);
-        refusal::invalid_patch(&shown, reason.unwrap_or(&why.message))
+        Ok(refusal::invalid_patch(&shown, reason.unwrap_or(&why.message)))
     }
 
     /// Server-side apply (KEP-555).

@@ -134,13 +134,15 @@ impl Write<'_> {
             Some(Subresource::Other(_)) => keep(new, "status"),
             None if self.resource.status => keep(new, "status"),
             Some(Subresource::Status) => {
-                let (status, metadata) = (new.get("status").cloned(), new["metadata"].take());
-                *new = old.clone();
-                self.metadata_with_status(metadata, metadata_mut(new));
-                match status {
-                    Some(status) => new["status"] = status,
-                    None => keep(new, "status"),
+                let metadata = new["metadata"].take();
+                let others = without_status(old);
+                let fields = new.as_object_mut().expect("a decoded object has fields");
+                fields.retain(|field, _| field == "status");
+                fields.extend(others);
+                if !fields.contains_key("status") {
+                    keep(new, "status");
                 }
+                self.metadata_with_status(metadata, metadata_mut(new));
             }
             _ => {}
         }
@@ -174,4 +176,12 @@ impl Write<'_> {
             self.subresource != Some(Subresource::Status) && is_new_generation(resource, old, new);
         metadata_mut(new).insert("generation".into(), json!(generation + i64::from(step)));
     }
+}
+
+/// All fields of an object but its status.
+fn without_status(object: &Value) -> impl Iterator<Item = (String, Value)> {
+    let fields = object.as_object().into_iter().flatten();
+    fields
+        .filter(|(field, _)| *field != "status")
+        .map(|(field, value)| (field.clone(), value.clone()))
 }

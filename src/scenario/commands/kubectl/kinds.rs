@@ -1,6 +1,7 @@
 //! Which kind a word names: plural, singular, short name, with a group perhaps.
 
 use crate::apiserver::Server;
+use crate::apiserver::schema::KindSchema;
 use crate::object::GroupVersionKind;
 use crate::scenario::mistake::closest;
 
@@ -13,6 +14,11 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    fn of(schema: &KindSchema) -> Self {
+        let KindSchema { gvk, plural, namespaced, .. } = schema;
+        Kind { gvk: gvk.clone(), plural: plural.clone(), namespaced: *namespaced }
+    }
+
     /// `deployment.apps`, as kubectl names objects.
     pub(super) fn singular(&self) -> String {
         with_group(&self.gvk.kind.to_lowercase(), &self.gvk.group)
@@ -41,21 +47,18 @@ pub(crate) fn kinds(server: &Server, word: &str) -> Vec<Kind> {
     let mut named: Vec<Kind> = Vec::new();
     let mut in_category = Vec::new();
     for schema in server.resources() {
-        let known = schema.gvk.kind.to_lowercase() == name
+        let known = schema.gvk.kind.eq_ignore_ascii_case(&name)
             || schema.plural == name
             || schema.short_names.contains(&name);
-        let version_and_group = format!("{}.{}", schema.gvk.version, schema.gvk.group);
-        let in_group = group.is_empty() || group == schema.gvk.group || group == version_and_group;
-        let kind = Kind {
-            gvk: schema.gvk.clone(),
-            plural: schema.plural.clone(),
-            namespaced: schema.namespaced,
-        };
+        let after_version = group.strip_prefix(&*schema.gvk.version);
+        let in_group = group.is_empty()
+            || group == schema.gvk.group
+            || after_version.and_then(|rest| rest.strip_prefix('.')) == Some(&schema.gvk.group);
         if known && in_group {
-            named.push(kind.clone());
+            named.push(Kind::of(schema));
         }
         if schema.categories.contains(&name) && schema.gvk == schema.storage {
-            in_category.push(kind);
+            in_category.push(Kind::of(schema));
         }
     }
     named.sort_by_key(|kind| preference(&kind.gvk));
@@ -67,8 +70,7 @@ pub(crate) fn kinds(server: &Server, word: &str) -> Vec<Kind> {
 
 /// The kind of an object.
 pub(super) fn kind_of(server: &Server, gvk: &GroupVersionKind) -> Option<Kind> {
-    let schema = server.resources().find(|schema| schema.gvk == *gvk)?;
-    Some(Kind { gvk: gvk.clone(), plural: schema.plural.clone(), namespaced: schema.namespaced })
+    server.resources().find(|schema| schema.gvk == *gvk).map(Kind::of)
 }
 
 /// A kind's name that is close to a word.
