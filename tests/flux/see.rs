@@ -223,10 +223,13 @@ fn blank_folders(text: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find("/tmp/kustomization-") {
         let digits = &rest[start + "/tmp/kustomization-".len()..];
-        let end = digits.find('/').map_or(digits.len(), |i| i + 1);
+        let after = digits.trim_start_matches(|c: char| c.is_ascii_digit());
         out.push_str(&rest[..start]);
-        out.push_str("<tmp>/");
-        rest = &digits[end..];
+        out.push_str(match after.strip_prefix('/') {
+            Some(_) => "<tmp>",
+            None => "/tmp/kustomization-<n>",
+        });
+        rest = after;
     }
     out + rest
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::memory::Memory;
@@ -58,18 +58,14 @@ pub(super) struct Built {
     pub(super) encrypted: Option<ObjectRef>,
 }
 
-/// The sentence about a path that is not in the artifact.
-pub(super) struct PathNotFound(pub(super) String);
-
-/// The folder that `spec.path` names.
-pub(super) fn folder(tree: &Tree, path: &str) -> Result<Tree, PathNotFound> {
+/// What Flux says when the artifact has nothing at `spec.path`.
+pub(super) fn path_not_found(tree: &Tree, path: &str) -> Option<String> {
     let within = normal_path(path);
-    tree.folder(&within).ok_or_else(|| {
-        PathNotFound(format!(
-            "kustomization path not found: stat {}/{within}: no such file or directory",
-            folder_of(tree)
-        ))
-    })
+    let file = format!("{}/{within}", folder_of(tree));
+    let none = "no such file or directory";
+    tree.get(&within)
+        .is_none()
+        .then(|| format!("kustomization path not found: stat {file}: {none}"))
 }
 
 impl Build {
@@ -209,6 +205,10 @@ impl KustomizationController {
 }
 
 fn objects(tree: &Tree, path: &str, spec: &Value) -> Result<Vec<Object>, String> {
+    if tree.folder(path).is_none() {
+        let file = format!("{}/{path}/kustomization.yaml", folder_of(tree));
+        return Err(format!("open {file}: not a directory remove {file}: not a directory"));
+    }
     let overlay = Overlay::from_spec(spec).map_err(|mistake| mistake.to_string())?;
     let built = manifest::build_generated(tree, path, &overlay);
     built.map(|built| built.objects).map_err(|mistake| words::of(&mistake, tree, path))
@@ -222,7 +222,7 @@ pub(super) fn folder_of(tree: &Tree) -> String {
 }
 
 /// A path without `.`, `..` and empty steps, which cannot lead out of the tree.
-fn normal_path(path: &str) -> String {
+pub(super) fn normal_path(path: &str) -> String {
     let mut steps: Vec<&str> = Vec::new();
     for step in path.split('/') {
         match step {
@@ -255,6 +255,11 @@ fn substitute_in(
 
 /// The object with the labels of its owner and the metadata that all objects share.
 fn own(mut object: Object, owner: &ObjectRef, settings: &Settings) -> Object {
+    // Flux reads labels as texts, all or none, and writes back what it read.
+    let labels = object.get("metadata.labels").and_then(Value::as_object);
+    if labels.is_some_and(|labels| !labels.values().all(Value::is_string)) {
+        object.set("metadata.labels", json!({}));
+    }
     object.set_label(&format!("{GROUP}/name"), &owner.name);
     object.set_label(&format!("{GROUP}/namespace"), &owner.namespace);
     let mut object = normalized(object);

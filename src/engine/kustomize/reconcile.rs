@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::apply::{Applied, Apply, ApplyError, ApplyOptions};
-use super::build::{Built, PathNotFound};
+use super::build::{Built, path_not_found};
 use super::prune::{Prune, PruneOptions, Pruned};
 use super::{KustomizationController, Run, State, Step, Then, Turn};
 use crate::api::{ArtifactRef, FetchErrorKind, Request, Response};
@@ -53,7 +53,7 @@ impl KustomizationController {
             }
             Err(error) => return self.fail(run, "ArtifactFailed", error.message, now),
         };
-        if let Err(PathNotFound(message)) = super::build::folder(&tree, &run.settings.path) {
+        if let Some(message) = path_not_found(&tree, &run.settings.path) {
             return self.fail(run, "ArtifactFailed", message, now);
         }
         let revision = run.revision.clone();

@@ -185,14 +185,20 @@ pub(super) enum Sort {
 }
 
 impl Kustomization {
-    /// Reads a kustomization file; one that says nothing is a mistake, unless it `may_be_empty`.
-    pub(super) fn parse(file: &str, text: &str, may_be_empty: bool) -> Read<Self> {
+    /// Reads a kustomization file. One that says nothing or has a field that there is not is a mistake,
+    /// unless Flux reads and rewrites it first, which lets both pass.
+    pub(super) fn parse(file: &str, text: &str, is_rewritten: bool) -> Read<Self> {
         let documents = yaml::nodes(file, text, Dialect::Kubectl)?;
         let nothing = Node::mapping();
         let node = documents.first().unwrap_or(&nothing);
-        let kustomization = Kustomization::read(file, node)?;
+        let (mut kustomization, unknown) = Kustomization::read_known(file, node)?;
+        match unknown {
+            Some(field) if is_rewritten => kustomization.warnings.push(field.to_string()),
+            Some(field) => return Err(field),
+            None => {}
+        }
         let says_something = |entry: &Entry| says_something(&entry.key.text, &entry.value);
-        if !may_be_empty && !node.entries().iter().any(says_something) {
+        if !is_rewritten && !node.entries().iter().any(says_something) {
             return Err(empty(file));
         }
         Ok(kustomization)
@@ -200,6 +206,12 @@ impl Kustomization {
 
     /// Reads a kustomization from a mapping, which may say nothing.
     pub(super) fn read(file: &str, node: &Node) -> Read<Self> {
+        let (kustomization, unknown) = Kustomization::read_known(file, node)?;
+        unknown.map_or(Ok(kustomization), Err)
+    }
+
+    /// Reads the fields that a kustomization has; and the first that it has not.
+    fn read_known(file: &str, node: &Node) -> Read<(Self, Option<Mistake>)> {
         let mut f = Fields::of(file, node, "a kustomization")?;
         let is_component = kind(file, &mut f)?;
         refuse_plugins(file, &mut f)?;
@@ -235,8 +247,7 @@ impl Kustomization {
             warnings: warnings(file, &mut f),
         };
         f.value("metadata");
-        f.finish()?;
-        Ok(kustomization)
+        Ok((kustomization, f.finish().err()))
     }
 }
 

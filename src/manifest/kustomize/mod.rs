@@ -70,7 +70,8 @@ pub fn build(tree: &Tree, path: &str) -> Result<Built, Mistake> {
 }
 
 /// The objects of a folder as Flux builds it: of its kustomization or, where there is none, of all
-/// manifests in it and below; with what the `Kustomization` object adds.
+/// manifests in it and below; with what the `Kustomization` object adds. Flux rewrites the kustomization
+/// of the folder, and so a field of it that there is not is left out, with a warning.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn build_generated(tree: &Tree, path: &str, overlay: &Overlay) -> Result<Bui
     let files = Files::new(&read, false);
     run(files, path, |target, folder| {
         let mut kustomization = match generated::has_file(tree, folder) {
-            true => target.load_lenient(folder)?,
+            true => target.load_rewritten(folder)?,
             false => generated::kustomization(tree, folder)?,
         };
         let exists =

@@ -71,12 +71,12 @@ impl<'a> Target<'a> {
         self.load_file(folder, false)
     }
 
-    /// Reads the kustomization file of a folder, which may say nothing.
-    pub(super) fn load_lenient(&mut self, folder: &str) -> Step<Kustomization> {
+    /// Reads the kustomization file of a folder as Flux does, which rewrites it.
+    pub(super) fn load_rewritten(&mut self, folder: &str) -> Step<Kustomization> {
         self.load_file(folder, true)
     }
 
-    fn load_file(&mut self, folder: &str, may_be_empty: bool) -> Step<Kustomization> {
+    fn load_file(&mut self, folder: &str, is_rewritten: bool) -> Step<Kustomization> {
         let mut found = Vec::new();
         for name in FILE_NAMES {
             if let Found::File(at, _) =
@@ -88,7 +88,7 @@ impl<'a> Target<'a> {
         match found.as_slice() {
             [file] => {
                 let (_, text) = self.files.text("", file).map_err(|fault| fault.at(file, 0))?;
-                let kustomization = Kustomization::parse(file, &text, may_be_empty)?;
+                let kustomization = Kustomization::parse(file, &text, is_rewritten)?;
                 self.warnings.extend(kustomization.warnings.iter().cloned());
                 Ok(kustomization)
             }
