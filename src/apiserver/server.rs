@@ -105,6 +105,7 @@ impl Server {
         request: &ApiRequest,
     ) -> Result<ApiResponse, Status> {
         let resource = self.resource(&request.kind)?;
+        let request = &placed(request.clone(), &resource);
         expect_subresource(&resource, request)?;
         let view = View::at(self, at)?;
         match &request.verb {
@@ -208,6 +209,7 @@ impl Server {
             Ok(resource) => resource,
             Err(refused) => return (Err(refused), Vec::new()),
         };
+        let request = placed(request, &resource);
         if self.authorization == Authorization::Rbac
             && let Err(refused) = authorize(self, caller, &resource, &request)
         {
@@ -253,6 +255,14 @@ pub(super) fn verb_name(verb: &Verb) -> &'static str {
         Verb::Patch(Patch::Apply(_), _) => "apply",
         other => other.name(),
     }
+}
+
+/// The path of a kind that lives in no namespace names none: a client leaves it out.
+fn placed(mut request: ApiRequest, resource: &Resource) -> ApiRequest {
+    if !resource.namespaced {
+        request.namespace.clear();
+    }
+    request
 }
 
 /// A subresource must be there, and take the verb.
@@ -303,6 +313,30 @@ mod tests {
         let mut object = Object::new("v1", "ConfigMap", "default", name);
         object.set("data", json!({"k": "1"}));
         object
+    }
+
+    #[test]
+    fn what_lives_in_no_namespace_is_applied_and_found_whatever_namespace_is_named() {
+        let mut server = Server::new();
+        let role = Object::new("rbac.authorization.k8s.io/v1", "ClusterRole", "web", "reader");
+        for expected in [201, 200] {
+            let options = WriteOptions { field_manager: "a".into(), ..WriteOptions::default() };
+            let answer = ask(&mut server, ApiRequest::apply(&role, options)).unwrap();
+            assert_eq!(answer.code, expected);
+            assert_eq!(answer.into_object().unwrap().namespace(), "");
+        }
+        assert!(ask(&mut server, ApiRequest::get(&role.gvk(), "web", "reader")).is_ok());
+    }
+
+    #[test]
+    fn an_update_leaves_a_namespace_its_finalizer() {
+        let mut server = Server::new();
+        let mut web = create(&mut server, Object::new("v1", "Namespace", "", "web"));
+        web.set("spec", json!({}));
+        web.set("metadata.labels", json!({"team": "a"}));
+        let request = ApiRequest::update(web, WriteOptions::default());
+        let updated = ask(&mut server, request).unwrap().into_object().unwrap();
+        assert_eq!(updated.get("spec.finalizers"), Some(&json!(["kubernetes"])));
     }
 
     fn create(server: &mut Server, object: Object) -> Object {

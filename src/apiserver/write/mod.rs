@@ -128,9 +128,14 @@ impl<'a> Write<'a> {
         Err(refusal::wrong_kind(&self.resource, &given, known))
     }
 
-    /// The namespace and the name of the body must be those of the request, where it has them.
+    /// The namespace and the name of the body must be those of the request, where it has them. A
+    /// namespace in the body of what lives in none is not kept.
+    /// (`rest.EnsureObjectNamespaceMatchesRequestNamespace`.)
     fn expect_place(&mut self, value: &mut Value) -> Result<(), Status> {
         let metadata = metadata_mut(value);
+        if !self.resource.namespaced {
+            metadata.remove("namespace");
+        }
         let given = metadata.get("namespace").and_then(Value::as_str).unwrap_or("");
         if given.is_empty() && !self.namespace.is_empty() {
             metadata.insert("namespace".into(), json!(self.namespace));

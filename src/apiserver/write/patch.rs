@@ -55,6 +55,9 @@ impl Write<'_> {
         if self.namespace.is_empty() && self.resource.namespaced {
             self.namespace = config["metadata"]["namespace"].as_str().unwrap_or_default().into();
         }
+        if !self.resource.namespaced {
+            metadata_mut(&mut config).remove("namespace");
+        }
         let old = self.stored();
         let version = self.resource.gvk.api_version();
         let sub = self.subresource_name();
