@@ -99,6 +99,36 @@ fn what_real_git_wrote_is_imported_packed_or_loose_with_every_id() {
 }
 
 #[test]
+fn the_newest_commit_comes_alone_from_shallow_clones_too() {
+    let Some(_) = tool("git") else { return };
+    let scratch = Scratch::new("newest");
+    let (folder, shallow) = (scratch.0.join("full"), scratch.0.join("shallow"));
+    fs::create_dir(&folder).unwrap();
+    git(&folder, &["init", "-q", "-b", "trunk"]);
+    for replicas in ["3", "5"] {
+        fs::write(folder.join("replicas"), replicas).unwrap();
+        git(&folder, &["add", "."]);
+        git(&folder, &["commit", "-qm", replicas]);
+    }
+    let url = format!("file://{}", folder.display());
+    git(&folder, &["clone", "-q", "--depth", "1", &url, &shallow.to_string_lossy()]);
+    let refused = disk::import(&shallow).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("shallow"), "{refused}");
+    for place in [&folder, &shallow] {
+        let repository = disk::import_newest(place).unwrap();
+        assert_eq!(repository.current_branch(), Some("trunk"));
+        assert_eq!(repository.head_id().unwrap().to_string(), git(&folder, &["rev-parse", "HEAD"]));
+        assert_eq!(repository.tree("HEAD").unwrap().text("replicas"), Some("5"));
+        assert!(repository.resolve("HEAD~1").is_err());
+    }
+    git(&shallow, &["checkout", "-q", "--detach"]);
+    assert_eq!(disk::import_newest(&shallow).unwrap().current_branch(), Some("main"));
+    git(&shallow, &["checkout", "-q", "--orphan", "new"]);
+    let unborn = disk::import_newest(&shallow).map(|_| ()).unwrap_err().to_string();
+    assert!(unborn.contains("no commit yet; commit"), "{unborn}");
+}
+
+#[test]
 fn an_unborn_repository_is_empty() {
     let Some(_) = tool("git") else { return };
     let scratch = Scratch::new("unborn");

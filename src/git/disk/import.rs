@@ -28,6 +28,9 @@ fn difference(like: &Tree, list: Vec<parse::RawEntry>) -> (Vec<String>, Vec<pars
     (removed, changed)
 }
 
+/// What is reachable, id by id.
+const LIST: &[&str] = &["rev-list", "--objects", "--no-object-names"];
+
 /// Folders within folders: more than any real tree has, few enough for the stack.
 const DEEPEST: usize = 500;
 
@@ -52,6 +55,30 @@ pub fn import(path: &Path) -> Result<Repository, DiskError> {
         true => DiskError { path: path.join(&top), ..error },
         false => error,
     })
+}
+
+/// Brings the commit at HEAD alone, on its branch and without what came before: all that it takes to
+/// reconcile it, at a cost that does not grow with the history. So it takes shallow clones too.
+///
+/// # Errors
+///
+/// When it is no repository, has no commit yet, or is damaged; for files as [`import`].
+pub fn import_newest(path: &Path) -> Result<Repository, DiskError> {
+    let mut import = Import::new(path);
+    let head = import.head()?;
+    if head.is_empty() {
+        text(path, git(path, &["rev-parse", "--git-dir"]))?;
+        return Err(DiskError::new(path, "the repository has no commit yet")
+            .with_remedy("commit the manifests first"));
+    }
+    import.read_listed(&mut git(path, &[LIST, &["--no-walk", &head]].concat()))?;
+    let mut repository = import.read_history()?;
+    let branch = import.branch()?;
+    let branch = branch.strip_prefix("refs/heads/").unwrap_or("main");
+    let set = repository.set_reference(&format!("refs/heads/{branch}"), import.id_of(&head)?);
+    let on_it = set.and_then(|()| repository.switch(branch));
+    on_it.map_err(|error| DiskError::new(path, format!("{branch}: {error}")))?;
+    Ok(repository)
 }
 
 /// Clones a remote into a folder of its own under `scratch` and imports it; a second time only what is
@@ -108,10 +135,15 @@ impl<'a> Import<'a> {
 
     /// `git rev-list` names what is reachable, `git cat-file` reads it; the one feeds the other.
     fn read_objects(&mut self, with_head: bool) -> Result<(), DiskError> {
-        let mut list = git(self.path, &["rev-list", "--objects", "--no-object-names", "--all"]);
+        let mut list = git(self.path, LIST);
+        list.arg("--all");
         if with_head {
             list.arg("HEAD");
         }
+        self.read_listed(&mut list)
+    }
+
+    fn read_listed(&mut self, list: &mut Command) -> Result<(), DiskError> {
         let mut lister = self.start(list.stderr(Stdio::piped()))?;
         let ids = lister.stdout.take().ok_or_else(|| self.broken("git rev-list is silent"))?;
         let mut cat = git(self.path, &["cat-file", "--batch", "--buffer"]);
@@ -179,6 +211,13 @@ impl<'a> Import<'a> {
     }
 
     fn into_repository(mut self) -> Result<Repository, DiskError> {
+        let mut repository = self.read_history()?;
+        self.set_references(&mut repository)?;
+        Ok(repository)
+    }
+
+    /// Commits and tags, without references.
+    fn read_history(&mut self) -> Result<Repository, DiskError> {
         let mut repository = Repository::new();
         for (id, content) in std::mem::take(&mut self.commits).into_iter().rev() {
             let commit = self.commit(&repository, &content);
@@ -191,7 +230,6 @@ impl<'a> Import<'a> {
                 parse::tag(&content).map_err(|why| self.broken(&format!("tag {id}: {why}")))?;
             repository.objects.insert_encoded(id, Object::Tag(Arc::new(tag)), &content);
         }
-        self.set_references(&mut repository)?;
         Ok(repository)
     }
 
@@ -257,7 +295,7 @@ impl<'a> Import<'a> {
                 words.next().unwrap_or(""),
                 words.next().unwrap_or(""),
             );
-            let id: ObjectId = id.parse().map_err(|_| self.broken("a reference has no id"))?;
+            let id = self.id_of(id)?;
             // A reference right to a file or folder (of git notes, say) is no history.
             if kind == ObjectKind::Commit.name() || kind == ObjectKind::Tag.name() {
                 let set = repository.set_reference(name, id);
@@ -267,10 +305,19 @@ impl<'a> Import<'a> {
         self.set_head(repository)
     }
 
-    fn set_head(&self, repository: &mut Repository) -> Result<(), DiskError> {
+    /// The full name of the branch that HEAD is on; empty when it is on none.
+    fn branch(&self) -> Result<String, DiskError> {
         let branch = git(self.path, &["symbolic-ref", "--quiet", "HEAD"]).output();
         let branch = branch.map_err(|error| not_started(self.path, &error))?;
-        let branch = String::from_utf8_lossy(&branch.stdout).trim().to_owned();
+        Ok(String::from_utf8_lossy(&branch.stdout).trim().to_owned())
+    }
+
+    fn id_of(&self, text: &str) -> Result<ObjectId, DiskError> {
+        text.parse().map_err(|_| self.broken("a reference has no id"))
+    }
+
+    fn set_head(&self, repository: &mut Repository) -> Result<(), DiskError> {
+        let branch = self.branch()?;
         let why = |error: crate::git::GitError| DiskError::new(self.path, format!("HEAD: {error}"));
         match branch.strip_prefix("refs/heads/") {
             Some(name) if repository.branch_id(name).is_some() => {

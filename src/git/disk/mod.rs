@@ -14,7 +14,7 @@ mod program;
 pub use error::DiskError;
 pub use export::export;
 pub use folder::read_folder;
-pub use import::{clone, import};
+pub use import::{clone, import, import_newest};
 pub use program::version;
 
 /// The largest file that is read, in bytes: 64 MiB. Manifests are small; what is larger is a mistake.
