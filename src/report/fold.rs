@@ -6,7 +6,7 @@ use crate::reconciler::ChangeAction;
 use crate::time::{Duration, Timestamp};
 use crate::trace::{Event, Role, Trace, What};
 
-use super::words::family;
+use super::words::{family, reason};
 
 /// What one row of a timeline is made of.
 pub(super) enum Item<'a> {
@@ -51,7 +51,7 @@ struct Folder<'a> {
     /// The fetches of each remote that failed since one did not: why the last did, and how many.
     attempts: BTreeMap<&'a str, (&'a str, usize)>,
     /// The last failure each target was shown with.
-    failures: BTreeMap<String, &'a str>,
+    failures: BTreeMap<String, String>,
     /// What each fault was shown to strike.
     strikes: BTreeSet<(&'a str, &'a str)>,
     /// Who typed a command, and how many rows there were then.
@@ -108,7 +108,8 @@ impl<'a> Folder<'a> {
         let What::Finished { target, changes, message, failed, .. } = &event.what else { return };
         let key = target.to_string();
         if *failed {
-            if self.failures.insert(key, message) != Some(message) {
+            let reason = reason(message);
+            if self.failures.insert(key, reason.clone()) != Some(reason) {
                 self.show(position, event);
             }
             return;
@@ -172,6 +173,9 @@ fn is_telling_request(event: &Event) -> bool {
     let refused =
         (*code == 0 || *code >= 400) && !matches!(verb.as_str(), "get" | "list" | "watch");
     let by_hand = matches!(event.role, Role::Person | Role::Pipeline);
+    if is_of_the_server(event) {
+        return false;
+    }
     let told = match event.role {
         Role::ControlPlane => event.is_stored_write() && is_of_a_loop(event),
         Role::Person | Role::Pipeline => event.is_stored_write() || refused,
@@ -186,8 +190,17 @@ pub(crate) fn is_bookkeeping(event: &Event) -> bool {
     let What::Request { object, subresource, code, .. } = &event.what else { return false };
     let of_its_own = object.group.ends_with(".toolkit.fluxcd.io") && *code == 200;
     matches!(object.kind.as_str(), "Event" | "Lease")
+        || is_of_the_server(event)
         || matches!(subresource.as_str(), "status" | "binding")
         || event.role == Role::Engine && of_its_own && event.revision.is_empty()
+}
+
+/// Whether a write is the API server's own, which names what a new definition defines.
+fn is_of_the_server(event: &Event) -> bool {
+    let What::Request { object, changed, .. } = &event.what else { return false };
+    object.kind == "CustomResourceDefinition"
+        && !changed.is_empty()
+        && changed.iter().all(|change| change.path.starts_with("status."))
 }
 
 /// What the control plane's own loop does that a reader wants to see: workloads made, scaled, removed.
@@ -209,9 +222,10 @@ fn is_told_otherwise(state: &str) -> bool {
     matches!(state, "" | "Pending" | "Terminating")
 }
 
-/// Pods come in numbers, and so do nodes.
+/// Pods come in numbers, and so do nodes and definitions.
 fn is_groupable(event: &Event) -> bool {
     match &event.what {
+        What::Request { object, .. } if object.kind == "CustomResourceDefinition" => true,
         What::Request { object, .. } => event.role == Role::ControlPlane && object.kind == "Pod",
         What::Workload { object, .. } => matches!(object.kind.as_str(), "Pod" | "Node"),
         _ => false,
@@ -220,7 +234,9 @@ fn is_groupable(event: &Event) -> bool {
 
 fn alikeness(event: &Event) -> String {
     match &event.what {
-        What::Request { verb, object, .. } => format!("{verb} {}", family(object)),
+        What::Request { verb, object, code, .. } => {
+            format!("{} {verb} {code} {}", event.actor, family(object))
+        }
         What::Workload { object, state, .. } => format!("{state} {}", family(object)),
         _ => String::new(),
     }

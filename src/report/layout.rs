@@ -106,12 +106,13 @@ impl<'a> Columns<'a> {
     /// What stands right of the rails, line by line.
     fn lines(&self, row: &Row, actor: &str) -> Vec<String> {
         let mut lines = Vec::new();
+        let sentences = std::iter::once(&row.text).chain(&row.below);
         if row.actor.is_empty() {
-            let wide = wrap(&self.options.spelled(&row.text), self.actor + GAP.len() + self.text);
-            lines.extend(wide.iter().map(|line| self.paint(line)));
+            let width = self.actor + GAP.len() + self.text;
+            let wide = sentences.flat_map(|text| wrap(&self.options.spelled(text), width));
+            lines.extend(wide.map(|line| self.paint(&line)));
         } else {
             let actor = self.options.spell(&clip(actor, self.actor));
-            let sentences = std::iter::once(&row.text).chain(&row.below);
             let wrapped = sentences.flat_map(|text| wrap(&self.options.spelled(text), self.text));
             for (i, line) in wrapped.enumerate() {
                 let actor = if i == 0 { &actor } else { "" };
@@ -148,21 +149,23 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Breaks a text into lines at blanks, continued lines indented by two.
+/// Breaks a text into lines at blanks, continued lines indented by two. A no-break space does not break.
 pub(super) fn wrap(spans: &[Span], width: usize) -> Vec<Vec<Span>> {
     let mut lines: Vec<Vec<Span>> = Vec::new();
     let mut used = 0;
-    for word in spans.iter().flat_map(words) {
-        let needed = word.text.trim_end().chars().count();
+    for word in words(spans) {
+        let wide: usize = word.iter().map(Span::width).sum();
+        let blanks =
+            word.last().map_or(0, |last| last.width() - last.text.trim_end().chars().count());
         if lines.is_empty() {
             lines.push(Vec::new());
-        } else if used + needed > width && used > 2 {
+        } else if used + wide - blanks > width && used > 2 {
             trim_end(lines.last_mut());
             lines.push(vec![Span::plain("  ")]);
             used = 2;
         }
-        used += word.width();
-        lines.last_mut().expect("there is one").push(word);
+        used += wide;
+        lines.last_mut().expect("there is one").extend(word);
     }
     trim_end(lines.last_mut());
     lines
@@ -174,9 +177,26 @@ fn trim_end(line: Option<&mut Vec<Span>>) {
     }
 }
 
-/// The words of a span, each with the blanks behind it; blanks in front are a word of their own.
-fn words(span: &Span) -> Vec<Span> {
-    span.text.split_inclusive(' ').map(|word| Span::new(span.tone, word)).collect()
+/// The words, each with the blanks behind it. A word may change its tone on the way.
+fn words(spans: &[Span]) -> Vec<Vec<Span>> {
+    let mut words: Vec<Vec<Span>> = Vec::new();
+    let mut is_over = true;
+    let parts = spans.iter().flat_map(|span| {
+        span.text.split_inclusive(' ').map(|part| (part, Span::new(span.tone, unbroken(part))))
+    });
+    for (part, span) in parts {
+        match words.last_mut().filter(|_| !is_over) {
+            Some(word) => word.push(span),
+            None => words.push(vec![span]),
+        }
+        is_over = part.ends_with(' ');
+    }
+    words
+}
+
+/// No-break spaces have done their work.
+fn unbroken(part: &str) -> String {
+    part.replace('\u{a0}', " ")
 }
 
 fn clip(text: &str, width: usize) -> String {

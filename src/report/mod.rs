@@ -22,4 +22,4 @@ pub use json::{json_line, json_lines};
 pub(crate) use layout::clock;
 pub use layout::timeline;
 pub use paint::{Glyphs, Options};
-pub use summary::{Summary, Writes};
+pub use summary::{Section, Summary, Writes};

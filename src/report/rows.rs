@@ -93,13 +93,9 @@ impl Writer {
         if self.began.contains_key(&position) {
             text.push(Span::new(Tone::Bad, "  ← drift"));
         }
-        let rail = match (&event.what, event.lane()) {
-            (What::Fault { .. }, _) => Rail::Band,
-            (What::Answered { exit: 0, .. }, _) | (_, None) => Rail::Bare,
-            (_, Some(lane)) => Rail::On(lane, mark),
-        };
-        let mut row = self.bare(event, rail, text);
+        let mut row = self.bare(event, rail_of(event, mark), text);
         row.below = self.moral(position);
+        row.below.extend(difference(&event.what));
         row.output = output(&event.what);
         row
     }
@@ -110,10 +106,9 @@ impl Writer {
                 let text = workload(&words::family(object), state, message);
                 self.bare(event, Rail::On(Lane::Workloads, mark_of_state(state)), text)
             }
-            What::Request { object, verb, .. } if count > 1 => {
-                let code = if verb == "create" { 201 } else { 200 };
-                let text = words::write(&words::family(object), verb, "", code, &[]);
-                self.bare(event, Rail::On(Lane::Workloads, Mark::Event), text)
+            What::Request { object, verb, code, .. } if count > 1 => {
+                let text = words::write(&words::family(object), verb, "", *code, &[]);
+                self.bare(event, rail_of(event, Mark::Event), text)
             }
             _ => self.event(usize::MAX, event),
         };
@@ -235,19 +230,32 @@ impl Writer {
     }
 }
 
+fn rail_of(event: &Event, mark: Mark) -> Rail {
+    match (&event.what, event.lane()) {
+        (What::Fault { .. }, _) => Rail::Band,
+        (What::Answered { exit: 0, .. }, _) | (_, None) => Rail::Bare,
+        (_, Some(lane)) => Rail::On(lane, mark),
+    }
+}
+
 /// Lines to show as they are.
 fn output(what: &What) -> Vec<Span> {
     const MOST: usize = 20;
     let (text, tone) = match what {
         What::Answered { output, exit: 0, .. } => (output, Tone::Faint),
         What::Answered { output, .. } => (output, Tone::Bad),
-        What::Expectation { holds: false, difference, .. } => (difference, Tone::Bad),
         _ => return Vec::new(),
     };
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let shown = lines.iter().take(MOST).map(|line| Span::new(tone, format!("  {line}")));
     let more = lines.len().saturating_sub(MOST);
     shown.chain((more > 0).then(|| Span::faint(format!("  … {more} more lines")))).collect()
+}
+
+/// What was found instead of what had to be.
+fn difference(what: &What) -> Vec<Vec<Span>> {
+    let What::Expectation { holds: false, difference, .. } = what else { return Vec::new() };
+    difference.lines().map(|line| vec![Span::new(Tone::Bad, format!("  {line}"))]).collect()
 }
 
 fn mark_of(what: &What) -> Mark {

@@ -33,6 +33,51 @@ pub struct Summary {
     pub expectations: Vec<(String, bool)>,
 }
 
+/// Something more to be said below a summary: a line, and what is not as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    title: &'static str,
+    line: String,
+    failing: Vec<String>,
+}
+
+impl Section {
+    /// A section of one line.
+    pub fn new(title: &'static str, line: impl Into<String>) -> Self {
+        Section { title, line: line.into(), failing: Vec::new() }
+    }
+
+    /// With a line for each thing that is not as it should be.
+    pub fn failing(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.failing.extend(lines);
+        self
+    }
+
+    /// As lines below a timeline's summary.
+    pub fn text(&self, options: &Options) -> String {
+        let mut lines = vec![vec![Span::plain(&self.line)]];
+        lines.extend(
+            self.failing.iter().map(|line| {
+                vec![Span::new(Tone::Bad, options.pick("× ", "x ")), Span::plain(line)]
+            }),
+        );
+        section(self.title, &lines, options)
+    }
+}
+
+/// Lines with a title beside the first.
+fn section(title: &str, lines: &[Vec<Span>], options: &Options) -> String {
+    let mut text = String::new();
+    let lines =
+        lines.iter().flat_map(|line| wrap(&options.spelled(line), options.width.max(60) - 11));
+    for (i, line) in lines.enumerate() {
+        let title = format!("{:<9}", if i == 0 { title } else { "" });
+        let line: String = line.iter().map(|span| options.paint(span.tone, &span.text)).collect();
+        let _ = writeln!(text, "  {}{line}", options.paint(Tone::Strong, &title));
+    }
+    text
+}
+
 /// Writes of one actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
@@ -69,19 +114,7 @@ impl Summary {
             ("Loop", self.loop_lines()),
             ("Expect", self.expectation_lines()),
         ];
-        let mut text = String::new();
-        for (title, lines) in &sections {
-            let lines = lines
-                .iter()
-                .flat_map(|line| wrap(&options.spelled(line), options.width.max(60) - 11));
-            for (i, line) in lines.enumerate() {
-                let title = format!("{:<9}", if i == 0 { title } else { "" });
-                let line: String =
-                    line.iter().map(|span| options.paint(span.tone, &span.text)).collect();
-                let _ = writeln!(text, "  {}{line}", options.paint(Tone::Strong, &title));
-            }
-        }
-        text
+        sections.iter().map(|(title, lines)| section(title, lines, options)).collect()
     }
 
     fn count(&mut self, event: &Event) {
@@ -100,7 +133,7 @@ impl Summary {
                     !matches!(change.action, ChangeAction::Unchanged | ChangeAction::Skipped)
                 });
                 self.failed += usize::from(*failed && !is_waiting(message));
-                self.cycles += usize::from(!changes.is_empty());
+                self.cycles += usize::from(wrote || !changes.is_empty() && !failed);
                 self.quiet += usize::from(!changes.is_empty() && !wrote && !failed);
             }
             What::Expectation { text, holds, .. } => {

@@ -128,7 +128,7 @@ fn telling(changed: &[FieldChange]) -> Vec<Span> {
     let replicas = text(&|path| path == "spec.replicas");
     let image = text(&is_container_image);
     let spans = match (replicas, image) {
-        (Some(replicas), Some(image)) => format!("{replicas} × {image}"),
+        (Some(replicas), Some(image)) => format!("{replicas}\u{a0}×\u{a0}{image}"),
         (Some(replicas), None) => format!("replicas {replicas}"),
         (None, Some(image)) => image,
         (None, None) => return Vec::new(),
@@ -143,7 +143,8 @@ fn is_container_image(path: &str) -> bool {
 /// The changes, the first few in full.
 fn shown(changed: &[FieldChange]) -> Vec<Span> {
     const FEW: usize = 3;
-    let changes: Vec<&FieldChange> = changed.iter().filter(|c| counts(&c.path)).collect();
+    let is_told = |path: &str| counts(path) && !is_owner_label(path);
+    let changes: Vec<&FieldChange> = changed.iter().filter(|c| is_told(&c.path)).collect();
     let mut spans: Vec<Span> = changes
         .iter()
         .take(FEW)
@@ -151,9 +152,16 @@ fn shown(changed: &[FieldChange]) -> Vec<Span> {
         .flat_map(|(i, change)| separated(i, field_change(change)))
         .collect();
     if changes.len() > FEW {
-        spans.push(Span::faint(format!(", and {} more fields", changes.len() - FEW)));
+        let more = changes.len() - FEW;
+        let s = if more == 1 { "" } else { "s" };
+        spans.push(Span::faint(format!(", and {more} more field{s}")));
     }
     spans
+}
+
+/// The labels by which Flux knows what it applied.
+fn is_owner_label(path: &str) -> bool {
+    path.starts_with("metadata.labels[kustomize.toolkit.fluxcd.io/")
 }
 
 fn separated(position: usize, spans: Vec<Span>) -> Vec<Span> {
@@ -228,7 +236,7 @@ pub(super) fn finished(
     }
     if failed {
         spans.push(Span::new(Tone::Bad, "failed"));
-        spans.push(Span::plain(format!(": {}", short_ids(message))));
+        spans.push(Span::plain(format!(": {}", short_ids(&reason(message)))));
         return spans;
     }
     if changes.is_empty() {
@@ -240,6 +248,18 @@ pub(super) fn finished(
     spans.push(Span::plain(format!(": {}", tally(changes))));
     spans
 }
+
+/// A failure's message on one line, without the changes that came before it: they have rows of their own.
+pub(super) fn reason(message: &str) -> String {
+    let is_change = |line: &str| {
+        let (object, word) = line.rsplit_once(' ').unwrap_or_default();
+        object.contains('/') && !object.contains(' ') && ACTIONS.contains(&word)
+    };
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty() && !is_change(line));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+const ACTIONS: [&str; 5] = ["created", "configured", "unchanged", "deleted", "skipped"];
 
 /// `1 created, 1 configured of 9`.
 fn tally(changes: &[Change]) -> String {
@@ -295,12 +315,14 @@ pub(super) fn repository_of(url: &str) -> &str {
     name.strip_suffix(".git").unwrap_or(name)
 }
 
-/// A pod's name without the part that is its own: `hello-6d4b9c-x2x1z` is one of `hello-6d4b9c-*`.
+/// A pod's name without the part that is its own: `hello-6d4b9c-x2x1z` is one of `hello-6d4b9c-*`; and
+/// definitions, of which many come at once, without any.
 pub(super) fn family(object: &ObjectRef) -> String {
     match object.name.rsplit_once('-') {
         Some((owner, _)) if matches!(object.kind.as_str(), "Pod" | "Node") => {
             format!("{}/{owner}-*", object.kind)
         }
+        _ if object.kind == "CustomResourceDefinition" => format!("{}/*", object.kind),
         _ => format!("{}/{}", object.kind, object.name),
     }
 }
@@ -368,7 +390,7 @@ mod tests {
                     json!("nginx:1"),
                 ),
             ],
-            "Deployment/hello created (3 × nginx:1)",
+            "Deployment/hello created (3\u{a0}×\u{a0}nginx:1)",
         );
         check(
             "patch",
