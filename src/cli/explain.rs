@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use driftlab::scenario::{self, RunOptions};
+use driftlab::scenario::{self, History, RunOptions};
 use driftlab::time::Duration;
 use lexopt::ValueExt;
 
@@ -52,7 +52,7 @@ pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     };
     let what = PathBuf::from(what);
     let loaded = match what.is_dir() {
-        true => scenario::of_repository(&what, path.as_deref()),
+        true => scenario::of_repository(&what, path.as_deref(), History::All),
         false => scenario::load(&what),
     };
     let run = loaded.map_err(|mistakes| Mistake(told(&mistakes)))?.play(&options);

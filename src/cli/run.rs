@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use driftlab::report::{Glyphs, Options, json_lines, timeline};
-use driftlab::scenario::{self, Loaded, Mistake as ScenarioMistake, Run, RunOptions};
+use driftlab::scenario::{self, History, Loaded, Mistake as ScenarioMistake, Run, RunOptions};
 use driftlab::time::Duration;
 use lexopt::ValueExt;
 
@@ -74,7 +74,7 @@ impl Arguments {
 
     fn load(&self) -> Result<Loaded, Vec<ScenarioMistake>> {
         match self.what.is_dir() {
-            true => scenario::of_repository(&self.what, self.path.as_deref()),
+            true => scenario::of_repository(&self.what, self.path.as_deref(), History::Newest),
             false => scenario::load(&self.what),
         }
     }
@@ -95,6 +95,10 @@ impl Arguments {
             anstream::println!();
         }
         anstream::print!("{}", timeline(run.trace(), &self.drawing));
+        if self.what.is_dir() {
+            let sections = run.standing().sections();
+            sections.iter().for_each(|section| anstream::print!("{}", section.text(&self.drawing)));
+        }
     }
 }
 

@@ -11,12 +11,15 @@ mod prepare;
 mod reading;
 mod repository;
 mod run;
+mod standing;
 mod verify;
 
 pub use explain::{Explanation, Write};
 pub use mistake::{Mistake, Place};
 pub use origin::{Line, Origin, Pull};
+pub use repository::History;
 pub use run::{Run, RunOptions, Verdict};
+pub use standing::Standing;
 
 pub use crate::sim::Scenario;
 
@@ -34,7 +37,7 @@ use prepare::Script;
 ///   |
 /// 2 | stesp: []
 ///   | ^^^^^
-///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, sync, faults, steps, expect
+///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, pipelines, sync, faults, steps, expect
 ///   = did you mean 'steps'?");
 /// ```
 ///
@@ -73,9 +76,13 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Mistake>> {
 ///
 /// # Errors
 ///
-/// When it cannot be read, or has no such folder.
-pub fn of_repository(path: &Path, folder: Option<&str>) -> Result<Loaded, Vec<Mistake>> {
-    let script = repository::script(path, folder).map_err(|mistake| vec![mistake])?;
+/// When it cannot be read, has no such folder, or the folder cannot be built.
+pub fn of_repository(
+    path: &Path,
+    folder: Option<&str>,
+    history: History,
+) -> Result<Loaded, Vec<Mistake>> {
+    let script = repository::script(path, folder, history).map_err(|mistake| vec![mistake])?;
     Ok(Loaded { script })
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) commands: Vec<Vec<Typed>>,
     /// Controllers that somebody brings, by name.
     pub(crate) guests: Vec<String>,
+    /// Whether it ends soon after everything is decided, and not only when all could have been.
+    pub(crate) ends_early: bool,
 }
 
 /// A repository and where it is.
@@ -61,7 +63,7 @@ impl Script {
             }
         }
         let scenario = scenario.clone();
-        let script = Script { scenario, repositories, commands: all, guests };
+        let script = Script { scenario, repositories, commands: all, guests, ends_early: false };
         mistakes.extend(super::verify::mistakes(&script));
         if mistakes.is_empty() { Ok(script) } else { Err(mistakes) }
     }

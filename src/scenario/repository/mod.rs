@@ -1,55 +1,139 @@
 //! Anybody's configuration: a folder or a Git repository of manifests, reconciled as it is.
 
+mod checkout;
+mod flux;
+mod folder;
+mod presumed;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
+
+use self::checkout::Checkout;
+use self::flux::{Flux, path_of};
 use super::mistake::Mistake;
-use super::prepare::{Hosted, Script, is_repository, read_disk};
-use crate::engine::{KUSTOMIZE_API, SOURCE_API};
-use crate::git::{Repository, Tree};
-use crate::manifest;
+use super::prepare::{Hosted, Script, is_repository};
+use crate::git::Repository;
 use crate::object::Object;
 use crate::sim::script::{Claim, RepositorySpec, Scenario, SyncSpec, When};
 use crate::time::Duration;
+
+pub use self::checkout::History;
 
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The script that reconciles a folder of a repository.
-pub(super) fn script(path: &Path, folder: Option<&str>) -> Result<Script, Mistake> {
+pub(super) fn script(
+    path: &Path,
+    folder: Option<&str>,
+    history: History,
+) -> Result<Script, Mistake> {
     let shown = path.display().to_string();
-    let repository = read_disk(path, "main").map_err(|error| Mistake::in_file(&shown, error))?;
-    let name = name_of(path);
-    let tree = tree_of(&repository).map_err(|error| Mistake::in_file(&shown, error))?;
-    let flux = flux_objects(&tree);
-    let root = root(&flux, folder);
+    let checkout =
+        Checkout::read(path, history).map_err(|error| Mistake::in_file(&shown, error))?;
+    let flux = Flux::among(&checkout.objects);
+    let root = flux.root(folder);
     let folder = folder.map(normal).unwrap_or_else(|| root.map_or(String::new(), path_of));
-    if tree.folder(&folder).is_none() {
+    if checkout.tree.folder(&folder).is_none() {
         return Err(Mistake::in_file(&shown, format!("it has no folder {folder:?}"))
-            .hint(format!("it has: {}", folders(&tree).join(", "))));
+            .hint(format!("it has: {}", folder::with_manifests(&checkout.tree).join(", "))));
     }
-    let mut scenario = Scenario::new(&title(path, &folder, &repository));
-    let mut spec = RepositorySpec { from: shown, ..RepositorySpec::default() };
+    let mut plan = Plan { name: name_of(path), ..Plan::default() };
     match root {
-        Some(root) => {
-            let source = source_of(&flux, root);
-            spec.url = source.map_or(String::new(), |source| source.text("spec.url").to_owned());
-            let bootstrap = source.into_iter().chain([root]);
-            scenario.cluster.apply =
-                bootstrap.map(|object| object.as_value().to_string()).collect();
+        Some(root) => plan.resume(&flux, root, &checkout),
+        None => plan.bootstrap(&flux, &folder, &checkout)?,
+    }
+    let title = title(path, &folder, &checkout.repository);
+    Ok(plan.script(&title, shown, checkout.repository))
+}
+
+/// What is put into the cluster.
+#[derive(Default)]
+struct Plan {
+    /// What people call the repository.
+    name: String,
+    url: String,
+    /// Objects that are there before anything else.
+    given: Vec<Object>,
+    sync: BTreeMap<String, SyncSpec>,
+    about: Vec<String>,
+}
+
+impl Plan {
+    /// The repository was bootstrapped: its own source and Kustomization are put in.
+    fn resume(&mut self, flux: &Flux<'_>, root: &Object, checkout: &Checkout) {
+        let source = flux.source_of(root);
+        self.url = source.map_or(String::new(), |source| source.text("spec.url").to_owned());
+        self.presume(&checkout.objects);
+        self.given.extend(source.into_iter().chain([root]).cloned());
+    }
+
+    /// It was not: a source and a Kustomization are made for it.
+    fn bootstrap(
+        &mut self,
+        flux: &Flux<'_>,
+        folder: &str,
+        checkout: &Checkout,
+    ) -> Result<(), Mistake> {
+        let built = folder::build(&checkout.artifact, folder)?;
+        let leads_on = built.iter().any(flux::is_kustomization);
+        self.presume(if leads_on { &checkout.objects } else { &built });
+        self.url = flux.own_url(&self.name).unwrap_or_default();
+        let home = folder::home(&built);
+        if let Some(home) = home {
+            let line = "Objects without a namespace go to";
+            self.about.push(format!("{line} {home:?}, as kubectl has it."));
         }
-        None => {
-            spec.url = own_url(&flux, &name).unwrap_or_default();
-            let fields = [("path".to_owned(), format!("./{folder}").into())];
-            let sync =
-                SyncSpec { repository: name.clone(), spec: fields.into(), ..SyncSpec::default() };
-            scenario.sync.insert(name.clone(), sync);
+        let name = flux.missing_source().filter(|_| leads_on).unwrap_or(&self.name).to_owned();
+        self.sync.insert(name, sync(&self.name, folder, home));
+        Ok(())
+    }
+
+    fn presume(&mut self, objects: &[Object]) {
+        let definitions = presumed::definitions(objects);
+        self.about.extend(presumption(&definitions));
+        self.given.extend(definitions);
+    }
+
+    fn script(self, title: &str, from: String, repository: Repository) -> Script {
+        let spec = RepositorySpec { from, url: self.url, ..RepositorySpec::default() };
+        let hosted = Hosted { url: super::prepare::url_of(&self.name, &spec), repository };
+        let mut scenario = Scenario::new(title).expect(Claim::Converged, When::By(PATIENCE));
+        scenario.about = self.about.join("\n");
+        scenario.sync = self.sync;
+        scenario.cluster.apply =
+            self.given.iter().map(|object| object.as_value().to_string()).collect();
+        scenario.repositories.insert(self.name.clone(), spec);
+        Script {
+            scenario,
+            repositories: [(self.name, hosted)].into(),
+            commands: Vec::new(),
+            guests: Vec::new(),
+            ends_early: true,
         }
     }
-    let url = super::prepare::url_of(&name, &spec);
-    scenario.repositories.insert(name.clone(), spec);
-    let scenario = scenario.expect(Claim::Converged, When::By(PATIENCE));
-    let repositories = [(name, Hosted { url, repository })].into();
-    Ok(Script { scenario, repositories, commands: Vec::new(), guests: Vec::new() })
+}
+
+/// What is said of the definitions that are presumed.
+fn presumption(definitions: &[Object]) -> Option<String> {
+    const FEW: usize = 5;
+    let kinds: Vec<&str> = definitions.iter().map(|d| d.text("spec.names.kind")).collect();
+    let listed = match kinds.len() {
+        0 => return None,
+        1 => format!("the custom kind {}", kinds[0]),
+        2..=FEW => format!("the custom kinds {}", kinds.join(", ")),
+        n => format!("{n} custom kinds, such as {}", kinds[..3].join(", ")),
+    };
+    Some(format!("Presumed to be defined: {listed}."))
+}
+
+fn sync(repository: &str, folder: &str, home: Option<&str>) -> SyncSpec {
+    let mut fields: BTreeMap<String, Value> =
+        [("path".to_owned(), format!("./{folder}").into())].into();
+    fields.extend(home.map(|home| ("targetNamespace".to_owned(), home.into())));
+    SyncSpec { repository: repository.into(), spec: fields, ..SyncSpec::default() }
 }
 
 fn title(path: &Path, folder: &str, repository: &Repository) -> String {
@@ -71,91 +155,9 @@ fn name_of(path: &Path) -> String {
     if name.is_empty() { "config".into() } else { name.to_owned() }
 }
 
-fn tree_of(repository: &Repository) -> Result<Tree, String> {
-    repository.tree("HEAD").map_err(|error| error.to_string())
-}
-
-/// The GitRepositories and Kustomizations among the manifests.
-fn flux_objects(tree: &Tree) -> Vec<Object> {
-    let mut found = Vec::new();
-    for (path, _, blob) in tree.files() {
-        let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-        let text = blob.as_text().filter(|text| yaml && text.contains("toolkit.fluxcd.io"));
-        // A file that is no YAML is the reconciliation's to complain of.
-        let objects = text.and_then(|text| manifest::objects(&path, text).ok()).unwrap_or_default();
-        found.extend(objects.into_iter().filter(|object| {
-            matches!(object.kind(), "GitRepository" | "Kustomization")
-                && object.api_version().contains("toolkit.fluxcd.io")
-        }));
-    }
-    found
-}
-
-/// The Kustomization that `flux bootstrap` made for a folder: it reconciles the folder that it stands
-/// in. Without a folder, the only one of its kind.
-fn root<'a>(flux: &'a [Object], folder: Option<&str>) -> Option<&'a Object> {
-    let bootstrapped = |object: &&Object| {
-        object.api_version() == KUSTOMIZE_API
-            && object.kind() == "Kustomization"
-            && object.name() == "flux-system"
-            && source_of(flux, object).is_some()
-    };
-    let mut roots = flux.iter().filter(bootstrapped);
-    match folder {
-        Some(folder) => roots.find(|root| path_of(root) == normal(folder)),
-        None => roots.next().filter(|_| roots.next().is_none()),
-    }
-}
-
-fn source_of<'a>(flux: &'a [Object], kustomization: &Object) -> Option<&'a Object> {
-    let name = kustomization.text("spec.sourceRef.name");
-    flux.iter().find(|object| {
-        object.api_version() == SOURCE_API
-            && object.kind() == "GitRepository"
-            && object.name() == name
-    })
-}
-
-fn path_of(kustomization: &Object) -> String {
-    normal(kustomization.text("spec.path"))
-}
-
 /// A path without `./` in front and `/` behind.
 fn normal(path: &str) -> String {
     let path = path.trim_matches('/');
     let path = path.strip_prefix("./").unwrap_or(path);
     if path == "." { String::new() } else { path.trim_matches('/').to_owned() }
-}
-
-/// The address by which the repository's own GitRepositories name it.
-fn own_url(flux: &[Object], name: &str) -> Option<String> {
-    let mut urls: Vec<&str> = flux
-        .iter()
-        .filter(|object| object.kind() == "GitRepository")
-        .map(|object| object.text("spec.url"))
-        .collect();
-    urls.sort_unstable();
-    urls.dedup();
-    let last = |url: &&&str| url.trim_end_matches(".git").rsplit('/').next() == Some(name);
-    match &urls[..] {
-        [only] => Some((*only).to_owned()),
-        several => several.iter().find(last).map(|url| (*url).to_owned()),
-    }
-}
-
-/// The folders that hold manifests, the first few.
-fn folders(tree: &Tree) -> Vec<String> {
-    const FEW: usize = 12;
-    let mut folders: Vec<String> = tree
-        .files()
-        .into_iter()
-        .filter(|(path, ..)| path.ends_with(".yaml") || path.ends_with(".yml"))
-        .filter_map(|(path, ..)| Some(path.rsplit_once('/')?.0.to_owned()))
-        .collect();
-    folders.dedup();
-    if folders.len() > FEW {
-        folders.truncate(FEW);
-        folders.push("…".into());
-    }
-    folders
 }

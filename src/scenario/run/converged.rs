@@ -34,7 +34,8 @@ pub(crate) fn converged(world: &World) -> Result<(), String> {
     }
 }
 
-fn in_sync(world: &World, kustomization: &Object) -> Result<(), String> {
+/// Whether a Kustomization is Ready at the newest revision.
+pub(crate) fn in_sync(world: &World, kustomization: &Object) -> Result<(), String> {
     let name = kustomization.reference();
     is_ready(kustomization)?;
     let source = source_of(kustomization);

@@ -14,6 +14,7 @@ use self::watch::Watch;
 use super::commands::Desk;
 use super::mistake::Mistake;
 use super::prepare::Script;
+use super::standing::Standing;
 use crate::sim::World;
 use crate::sim::script::Scenario;
 use crate::time::{Duration, Timestamp};
@@ -214,6 +215,9 @@ impl<'a> Runner<'a> {
     }
 
     fn finish(mut self) -> Run {
+        if self.script.ends_early && self.end.is_none() {
+            self.end = Some(self.early_end());
+        }
         let end = self.end.unwrap_or_else(|| self.natural_end());
         self.run_until(end);
         self.decide_due();
@@ -223,6 +227,23 @@ impl<'a> Runner<'a> {
         self.tell_decided();
         self.give_up_sessions();
         Run { world: self.world, verdicts: self.verdicts }
+    }
+
+    /// A while after the last expectation is decided: until what runs has begun, if it does.
+    fn early_end(&mut self) -> Timestamp {
+        const STEP: Duration = Duration::from_secs(10);
+        const WHILE: Duration = Duration::from_mins(2);
+        const LONGEST: Duration = Duration::from_mins(8);
+        while self.watches.iter().any(|watch| watch.due().is_some()) {
+            self.run_until(self.world.now() + Duration::from_secs(1));
+            self.decide_due();
+        }
+        let decided = self.world.now();
+        self.run_until(decided + WHILE);
+        while !Standing::of(&self.world).is_settled() && self.world.now() < decided + LONGEST {
+            self.run_until(self.world.now() + STEP);
+        }
+        self.world.now()
     }
 
     /// Two rounds of the slowest Kustomization after everything that has a time.

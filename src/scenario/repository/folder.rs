@@ -1,0 +1,93 @@
+//! What a folder of a repository comes to.
+
+use crate::git::Tree;
+use crate::manifest::{self, Overlay};
+use crate::object::Object;
+use crate::scenario::mistake::{Mistake, Place};
+use crate::sim::World;
+
+/// The objects of a folder, as Flux builds it.
+///
+/// # Errors
+///
+/// When it cannot be built: then there is nothing to run.
+pub(super) fn build(tree: &Tree, folder: &str) -> Result<Vec<Object>, Mistake> {
+    let built = manifest::build_generated(tree, folder, &Overlay::default());
+    built.map(|built| built.objects).map_err(|mistake| unbuildable(mistake, tree, folder))
+}
+
+/// Where objects go that name no namespace: nowhere if some are to be somewhere, else to the namespace
+/// where `kubectl apply` would put them.
+pub(super) fn home(built: &[Object]) -> Option<&'static str> {
+    let world = World::builder().nodes(0).build();
+    let is_cluster_wide = |object: &&Object| {
+        let gvk = object.gvk();
+        world.server().resources().any(|schema| schema.gvk == gvk && !schema.namespaced)
+    };
+    // A target namespace would give its name to a Namespace too.
+    let has_namespaces = built.iter().any(|object| object.kind() == "Namespace");
+    let mut namespaced = built.iter().filter(|object| !is_cluster_wide(object)).peekable();
+    let homeless = namespaced.peek().is_some() && namespaced.all(|o| o.namespace().is_empty());
+    (homeless && !has_namespaces).then_some("default")
+}
+
+fn unbuildable(mistake: manifest::Mistake, tree: &Tree, folder: &str) -> Mistake {
+    let manifest::Mistake { file, line, message, remedy } = mistake;
+    let text = tree.text(&file).and_then(|text| text.lines().nth(line.checked_sub(1)?));
+    let text = text.unwrap_or_default();
+    let start = text.chars().take_while(|c| c.is_whitespace()).count();
+    let length = text.trim().chars().count().max(1);
+    let place = Place {
+        line: if text.is_empty() { 0 } else { line },
+        file: if text.is_empty() && line > 0 { format!("{file}:{line}") } else { file },
+        column: start + 1,
+        length,
+        text: text.to_owned(),
+        path: String::new(),
+    };
+    let others = kustomized(tree, folder);
+    let elsewhere = match others.is_empty() {
+        true => String::new(),
+        false => format!(
+            "--path names another folder; these have a kustomization: {}",
+            others.join(", ")
+        ),
+    };
+    Mistake::at("", message).with_place(place).expected(remedy).hint(elsewhere)
+}
+
+/// The folders below another that have a kustomization, the first few.
+fn kustomized(tree: &Tree, folder: &str) -> Vec<String> {
+    const FEW: usize = 6;
+    let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let files = tree.files();
+    let paths = files.iter().filter_map(|(path, ..)| path.rsplit_once('/'));
+    let mut found: Vec<String> = paths
+        .filter(|(_, name)| matches!(*name, "kustomization.yaml" | "kustomization.yml"))
+        .filter(|(place, _)| place.starts_with(&below))
+        .map(|(place, _)| place.to_owned())
+        .collect();
+    if found.len() > FEW {
+        found.truncate(FEW);
+        found.push("…".into());
+    }
+    found
+}
+
+/// The folders that hold manifests, the first few.
+pub(super) fn with_manifests(tree: &Tree) -> Vec<String> {
+    const FEW: usize = 12;
+    let mut folders: Vec<String> = tree
+        .files()
+        .into_iter()
+        .filter(|(path, ..)| path.ends_with(".yaml") || path.ends_with(".yml"))
+        .filter_map(|(path, ..)| Some(path.rsplit_once('/')?.0.to_owned()))
+        .collect();
+    folders.sort();
+    folders.dedup();
+    if folders.len() > FEW {
+        folders.truncate(FEW);
+        folders.push("…".into());
+    }
+    folders
+}
