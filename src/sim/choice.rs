@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rpds::VectorSync;
 
 /// Whoever decides what the world leaves open: which actor moves, which fault strikes, how long a
