@@ -140,6 +140,12 @@ impl ObjectKind {
             ObjectKind::Tag => "tag",
         }
     }
+
+    /// The kind that Git writes so.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let kinds = [ObjectKind::Blob, ObjectKind::Tree, ObjectKind::Commit, ObjectKind::Tag];
+        kinds.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// A message as `git commit -m` keeps it: no blank lines at its ends, never two in a row, no spaces

@@ -45,7 +45,8 @@ pub struct PlannedUpdate {
 }
 
 impl Repository {
-    /// Everything that these ids lead to and is not here is copied from another repository.
+    /// Everything that these ids lead to and is not here is copied from another repository; where its
+    /// history is cut off, so is the copy.
     ///
     /// # Errors
     ///
@@ -63,7 +64,7 @@ impl Repository {
             }
             let object = from.find_object(id).ok_or(GitError::NoSuchObject(id))?;
             match &object {
-                Object::Commit(commit) => open.extend(&commit.parents),
+                Object::Commit(_) => open.extend(from.parents(id)),
                 Object::Tag(tag) => open.push(tag.target),
                 Object::Tree(_) | Object::Blob(_) => {}
             }

@@ -239,10 +239,10 @@ impl Repository {
         message: Option<&str>,
         committer: Signature,
     ) -> Result<ObjectId, GitError> {
-        let old = self.find_commit(self.born_head()?)?;
+        let head = self.born_head()?;
+        let old = self.find_commit(head)?;
         let message = message.map_or_else(|| old.message.clone(), clean_message);
-        let amended =
-            Commit::new(tree, old.parents.clone(), old.author.clone(), committer, message);
+        let amended = Commit::new(tree, self.parents(head), old.author.clone(), committer, message);
         let id = self.write_commit(amended);
         self.advance(id);
         Ok(id)

@@ -136,8 +136,8 @@ impl Repository {
     }
 
     fn parent(&self, id: ObjectId, n: usize) -> Result<ObjectId, Option<GitError>> {
-        let commit = self.find_commit(self.peel(id, ObjectKind::Commit)?)?;
-        commit.parents.get(n - 1).copied().ok_or(None)
+        let commit = self.peel(id, ObjectKind::Commit)?;
+        self.parents(commit).get(n - 1).copied().ok_or(None)
     }
 
     /// Follows tags, and the step from a commit to its tree, until an object of the kind is reached.
@@ -187,15 +187,9 @@ fn next_step(text: &str) -> Option<(Step, &str)> {
     }
 }
 
+/// What stands between the braces of `^{}`.
 fn peel_kind(name: &str) -> Option<Option<ObjectKind>> {
-    match name {
-        "" => Some(None),
-        "commit" => Some(Some(ObjectKind::Commit)),
-        "tree" => Some(Some(ObjectKind::Tree)),
-        "blob" => Some(Some(ObjectKind::Blob)),
-        "tag" => Some(Some(ObjectKind::Tag)),
-        _ => None,
-    }
+    if name.is_empty() { Some(None) } else { ObjectKind::named(name).map(Some) }
 }
 
 #[cfg(test)]

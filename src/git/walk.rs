@@ -110,8 +110,12 @@ impl Repository {
         self.objects.commit(id).map_or(0, |commit| commit.committer.when.as_secs())
     }
 
+    /// The commits that a commit follows. Where one of them is not here, history was cut off (by
+    /// `git clone --depth`), and the commit counts as a first one, as in Git.
     pub(super) fn parents(&self, id: ObjectId) -> &[ObjectId] {
-        self.objects.commit(id).map_or(&[], |commit| &commit.parents)
+        let parents = self.objects.commit(id).map_or(&[][..], |commit| &commit.parents);
+        let is_here = |parent: &ObjectId| self.objects.get(*parent).is_some();
+        if parents.iter().all(is_here) { parents } else { &[] }
     }
 }
 
@@ -140,9 +144,9 @@ impl<'r> Log<'r> {
     }
 
     /// The parents to follow, and whether the commit itself is shown.
-    fn simplify(&self, commit: &Commit) -> (Vec<ObjectId>, bool) {
-        let parents = if self.first_parent { 1 } else { usize::MAX };
-        let parents: Vec<_> = commit.parents.iter().copied().take(parents).collect();
+    fn simplify(&self, id: ObjectId, commit: &Commit) -> (Vec<ObjectId>, bool) {
+        let most = if self.first_parent { 1 } else { usize::MAX };
+        let parents: Vec<_> = self.repository.parents(id).iter().copied().take(most).collect();
         if self.paths.is_empty() {
             return (parents, true);
         }
@@ -171,7 +175,7 @@ impl<'r> Iterator for Log<'r> {
         loop {
             let id = self.queue.pop()?;
             let commit: &'r Commit = self.repository.objects.commit(id)?;
-            let (parents, shown) = self.simplify(commit);
+            let (parents, shown) = self.simplify(id, commit);
             parents.into_iter().for_each(|id| self.push(id));
             if shown {
                 return Some((id, commit));

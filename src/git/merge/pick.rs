@@ -32,7 +32,7 @@ impl Repository {
         let head = self.born_head()?;
         let id = self.resolve_commit(rev)?;
         let commit = self.find_commit(id)?.clone();
-        let (parent, before) = self.side_of(&commit, id, mainline)?;
+        let (parent, before) = self.side_of(id, mainline)?;
         let label = format!("parent of {}", self.label(&commit, id));
         let ours = self.find_commit(head)?.tree.clone();
         let labels = MergeLabels { ours: "HEAD", theirs: &label };
@@ -69,7 +69,7 @@ impl Repository {
         id: ObjectId,
         mainline: Option<usize>,
     ) -> Result<MergedTree, GitError> {
-        let (_, before) = self.side_of(commit, id, mainline)?;
+        let (_, before) = self.side_of(id, mainline)?;
         let label = self.label(commit, id);
         let ours = &self.find_commit(onto)?.tree;
         let labels = MergeLabels { ours: "HEAD", theirs: &label };
@@ -83,11 +83,10 @@ impl Repository {
     /// The parent a change is measured against, and its tree; before a first commit there is nothing.
     fn side_of(
         &self,
-        commit: &Commit,
         id: ObjectId,
         mainline: Option<usize>,
     ) -> Result<(Option<ObjectId>, Tree), GitError> {
-        let parents = &commit.parents;
+        let parents = self.parents(id);
         let parent = match mainline {
             Some(n) if n > 1 && parents.len() < 2 => return Err(GitError::NotAMerge(id)),
             Some(n) => Some(
