@@ -50,7 +50,8 @@ const AMBIENT: [(&str, &str); 7] = [
 ];
 
 /// Files below floor 6 that exist to touch the disk, and what they may use for it.
-const AT_THE_DOOR: [(&str, &str); 1] = [("git/disk", "std::process::Command")];
+const AT_THE_DOOR: [(&str, &str); 2] =
+    [("git/disk", "std::process::Command"), ("git/disk", "std::thread")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("src")

@@ -57,7 +57,9 @@ impl ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+        let digits = self.0.map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+        f.write_str(std::str::from_utf8(digits.as_flattened()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -71,14 +73,16 @@ impl FromStr for ObjectId {
     type Err = ParseObjectIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseObjectIdError> {
-        let wrong = || ParseObjectIdError(text.into());
-        if text.len() != 40 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 20];
-        for (i, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(ObjectId(bytes))
+        parse(text).map(ObjectId).ok_or_else(|| ParseObjectIdError(text.into()))
     }
+}
+
+fn parse(text: &str) -> Option<[u8; 20]> {
+    let digits: &[u8; 40] = text.as_bytes().try_into().ok()?;
+    let digit = |at: usize| Some(char::from(digits[at]).to_digit(16)? as u8);
+    let mut bytes = [0; 20];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = digit(2 * at)? << 4 | digit(2 * at + 1)?;
+    }
+    Some(bytes)
 }

@@ -219,28 +219,27 @@ impl Tree {
         Arc::ptr_eq(&self.0, &other.0) || self.id() == other.id()
     }
 
-    /// The tree of an encoding that has this id, made of another by removing keys and putting entries.
-    pub(super) fn of_encoding(
+    /// The tree with this id, made of another by removing keys and putting entries; with its encoding
+    /// where Git would write another today.
+    pub(super) fn rebuilt(
         like: &Tree,
-        removed: &[String],
-        put: Vec<(String, Entry)>,
+        removed: &[&str],
+        put: Vec<(&str, Entry)>,
         id: ObjectId,
-        encoding: &[u8],
+        foreign: Option<&Vec<u8>>,
     ) -> Tree {
         let mut entries = like.0.entries.clone();
         for key in removed {
-            entries.remove_mut(key.as_str());
+            entries.remove_mut(*key);
         }
-        for (key, entry) in put {
-            entries.insert_mut(key.into(), entry);
+        for (name, entry) in put {
+            match entry {
+                Entry::Folder(_) => entries.insert_mut(folder_key(name).into(), entry),
+                _ => entries.insert_mut(name.into(), entry),
+            }
         }
-        let mut tree = Tree::of(entries);
-        let foreign = (tree.encode() != encoding).then(|| encoding.into());
-        let id = OnceLock::from(id);
-        if let Some(node) = Arc::get_mut(&mut tree.0) {
-            (node.id, node.foreign) = (id, foreign);
-        }
-        tree
+        let foreign = foreign.map(|encoding| encoding.as_slice().into());
+        Tree(Arc::new(Node { entries, id: OnceLock::from(id), foreign }))
     }
 
     fn of(entries: RedBlackTreeMapSync<Arc<str>, Entry>) -> Tree {

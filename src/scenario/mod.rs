@@ -2,7 +2,6 @@
 //!
 //! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are.
 
-mod cause;
 mod commands;
 mod explain;
 mod mistake;
@@ -14,7 +13,6 @@ mod repository;
 mod run;
 mod standing;
 mod verify;
-mod written;
 
 pub use explain::{Explanation, Write};
 pub use mistake::{Mistake, Place};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::commands::{self, Typed};
 use super::mistake::Mistake;
-use crate::git::{Repository, Tree, disk};
+use crate::git::disk::{self, DiskError};
+use crate::git::{Repository, Tree};
 use crate::sim::script::{Action, RepositorySpec, Scenario, Step};
 use crate::sim::signature;
 use crate::time::Timestamp;
@@ -149,17 +150,17 @@ fn from_disk(name: &str, branch: &str, path: &Path) -> Result<Repository, Mistak
         return Err(Mistake::at(place, format!("{} is not there", path.display()))
             .hint("paths count from the folder of the scenario file"));
     }
-    read_disk(path, branch).map_err(|error| Mistake::at(place, error))
+    read_disk(path, branch).map_err(|error| {
+        let message = format!("{}: {}", error.path.display(), error.message);
+        Mistake::at(place, message).hint(error.remedy)
+    })
 }
 
 /// A repository, or a folder as one with a single commit.
-pub(crate) fn read_disk(path: &Path, branch: &str) -> Result<Repository, String> {
+pub(crate) fn read_disk(path: &Path, branch: &str) -> Result<Repository, DiskError> {
     match is_repository(path) {
-        true => disk::import(path).map_err(|error| error.to_string()),
-        false => {
-            let tree = disk::read_folder(path).map_err(|error| error.to_string())?;
-            Ok(first_commit(tree, branch))
-        }
+        true => disk::import(path),
+        false => Ok(first_commit(disk::read_folder(path)?, branch)),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cause::cause;
 use super::run::{Run, converged};
 use crate::engine::health::{Health, HealthRules};
 use crate::engine::inventory::Inventory;
@@ -16,8 +15,6 @@ use crate::sim::World;
 pub struct Standing {
     /// Each Kustomization, and why it is not Ready at the newest revision, if it is not.
     pub kustomizations: BTreeMap<ObjectRef, Result<(), String>>,
-    /// Where in the files that is, and what to do about it, of those where it can be told.
-    pub causes: BTreeMap<ObjectRef, String>,
     /// How many objects they applied.
     pub applied: usize,
     /// Those of them that are not as wanted, and what they lack.
@@ -31,10 +28,7 @@ pub struct Standing {
 impl Run {
     /// How the cluster stands at the end.
     pub fn standing(&self) -> Standing {
-        let failed = kustomizations(&self.world)
-            .filter_map(|k| Some((k.reference(), cause(&self.world, k)?)))
-            .collect();
-        Standing { causes: failed, ..Standing::of(&self.world) }
+        Standing::of(&self.world)
     }
 }
 
@@ -96,9 +90,8 @@ impl Standing {
         let total =
             format!("{ready} of {all} Kustomization{s} in sync, {} objects applied", self.applied);
         let lacks = self.kustomizations.iter().filter_map(|(name, verdict)| {
-            let lack = reason(verdict.as_ref().err()?, name).trim_end();
-            let cause = self.causes.get(name).map(|cause| format!("; see {cause}"));
-            Some(format!("{}/{}: {lack}{}", name.namespace, name.name, cause.unwrap_or_default()))
+            let lack = verdict.as_ref().err()?;
+            Some(format!("{}/{}: {}", name.namespace, name.name, reason(lack, name)))
         });
         Section::new("Synced", total).failing(lacks)
     }

@@ -21,7 +21,11 @@ pub fn export(repository: &Repository, path: &Path) -> Result<(), DiskError> {
         return Err(DiskError::new(path, "the folder is not empty").with_remedy("name a new one"));
     }
     run(path, bare_git(&["init", "--quiet", "--initial-branch=main", &path.to_string_lossy()]))?;
-    feed(path, &["index-pack", "--stdin"], &pack::encode(&objects_of(repository)))?;
+    let Walk { found, shallow, .. } = Walk::of(repository);
+    feed(path, &["index-pack", "--stdin"], &pack::encode(&found))?;
+    if !shallow.is_empty() {
+        fs::write(path.join(".git/shallow"), shallow).map_err(of_io)?;
+    }
     let references: String =
         repository.references().map(|(name, id)| format!("create {name} {id}\n")).collect();
     feed(path, &["update-ref", "--stdin"], references.as_bytes())?;
@@ -51,31 +55,39 @@ fn feed(path: &Path, args: &[&str], input: &[u8]) -> Result<(), DiskError> {
     done
 }
 
-/// Everything that a reference or HEAD leads to, each once, with the number of its type in a pack.
-fn objects_of(repository: &Repository) -> Vec<(u8, Vec<u8>)> {
-    let mut walk = Walk { repository, seen: BTreeSet::new(), found: Vec::new() };
-    let heads = repository.references().map(|(_, id)| id).chain(repository.head_id());
-    let mut open: Vec<ObjectId> = heads.collect();
-    while let Some(id) = open.pop() {
-        if walk.seen.insert(id) {
-            walk.visit(id, &mut open);
-        }
-    }
-    walk.found
-}
-
+/// Everything that a reference or HEAD leads to, each once.
 struct Walk<'a> {
     repository: &'a Repository,
     seen: BTreeSet<ObjectId>,
+    /// With the number of its type in a pack.
     found: Vec<(u8, Vec<u8>)>,
+    /// The commits before which history is cut off, a line each (gitformat-shallow: `.git/shallow`).
+    shallow: String,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn of(repository: &'a Repository) -> Self {
+        let (seen, found, shallow) = (BTreeSet::new(), Vec::new(), String::new());
+        let mut walk = Walk { repository, seen, found, shallow };
+        let heads = repository.references().map(|(_, id)| id).chain(repository.head_id());
+        let mut open: Vec<ObjectId> = heads.collect();
+        while let Some(id) = open.pop() {
+            if walk.seen.insert(id) {
+                walk.visit(id, &mut open);
+            }
+        }
+        walk
+    }
+
     fn visit(&mut self, id: ObjectId, open: &mut Vec<ObjectId>) {
         match self.repository.find_object(id) {
             Some(Object::Commit(commit)) => {
                 self.push(1, id);
-                open.extend(&commit.parents);
+                let parents = self.repository.parents(id);
+                if parents != commit.parents {
+                    self.shallow += &format!("{id}\n");
+                }
+                open.extend(parents);
                 self.tree(&commit.tree);
             }
             Some(Object::Tag(tag)) => {

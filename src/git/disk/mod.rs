@@ -3,10 +3,13 @@
 //! The one place on this floor that touches files and starts a program, the `git` on PATH. Ids are
 //! unchanged both ways, since objects are carried over byte for byte and their ids are checked.
 
+mod build;
 mod error;
 mod export;
 mod folder;
+mod guard;
 mod import;
+mod objects;
 mod pack;
 mod parse;
 mod program;
@@ -19,6 +22,10 @@ pub use program::version;
 
 /// The largest file that is read, in bytes: 64 MiB. Manifests are small; what is larger is a mistake.
 pub const LARGEST_FILE: u64 = 64 << 20;
+
+/// How many bytes a folder, or all objects of a repository together, may have: 2 GiB. It is all held in
+/// memory.
+pub const MOST_BYTES: u64 = 2 << 30;
 
 /// How many files a folder may hold: 200,000.
 pub const MOST_FILES: usize = 200_000;

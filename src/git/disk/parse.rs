@@ -3,8 +3,9 @@
 //! Old and foreign tools wrote objects that Git reads and would not write: unusual file modes, texts
 //! in other character sets. They are read as well as they can be; their bytes are kept elsewhere.
 
+use super::error::Fault;
 use crate::git::tree::is_name;
-use crate::git::{Entry, Mode, ObjectId, ObjectKind, Signature, Tag};
+use crate::git::{Mode, ObjectId, ObjectKind, Signature, Tag};
 use crate::time::Timestamp;
 
 /// A commit before its tree is known by more than its id.
@@ -17,59 +18,79 @@ pub(super) struct RawCommit {
     pub(super) message: String,
 }
 
-/// One entry of a tree.
-pub(super) struct RawEntry {
-    /// The name, that of a folder with a slash at its end.
-    pub(super) key: String,
-    pub(super) kind: Kind,
+/// One entry of a tree, as its bytes say.
+#[derive(Clone, Copy)]
+pub(super) struct RawEntry<'t> {
+    /// The mode, in octal digits.
+    pub(super) mode: &'t [u8],
+    pub(super) name: &'t [u8],
     pub(super) id: ObjectId,
 }
 
 /// What an entry is, by its mode.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Regular,
-    Executable,
-    Symlink,
+    File(Mode),
     Folder,
     Submodule,
 }
 
-impl Kind {
-    fn of(mode: u32) -> Result<Self, String> {
+impl RawEntry<'_> {
+    /// What the entry is. Git looks at few bits of the mode.
+    pub(super) fn kind(&self) -> Result<Kind, Fault> {
+        let digits = std::str::from_utf8(self.mode).unwrap_or_default();
+        let mode = u32::from_str_radix(digits, 8).map_err(|_| "a tree entry has no mode")?;
         match mode & 0o170_000 {
-            0o100_000 if mode & 0o100 == 0 => Ok(Kind::Regular),
-            0o100_000 => Ok(Kind::Executable),
-            0o120_000 => Ok(Kind::Symlink),
+            0o100_000 if mode & 0o100 == 0 => Ok(Kind::File(Mode::Regular)),
+            0o100_000 => Ok(Kind::File(Mode::Executable)),
+            0o120_000 => Ok(Kind::File(Mode::Symlink)),
             0o040_000 => Ok(Kind::Folder),
             0o160_000 => Ok(Kind::Submodule),
-            _ => Err(format!("file mode {mode:o} is none that Git knows")),
+            _ => Err(format!("file mode {mode:o} is none that Git knows").into()),
         }
     }
 
-    /// The mode of a file; none for what is no file.
-    pub(super) fn file_mode(self) -> Option<Mode> {
-        match self {
-            Kind::Regular => Some(Mode::Regular),
-            Kind::Executable => Some(Mode::Executable),
-            Kind::Symlink => Some(Mode::Symlink),
-            Kind::Folder | Kind::Submodule => None,
+    /// The name, if something in a folder can be called so.
+    pub(super) fn name(&self) -> Result<&str, Fault> {
+        match std::str::from_utf8(self.name) {
+            Ok(name) if is_name(name) => Ok(name),
+            Ok(name) => Err(Fault::hostile(format!(
+                "a file is called {name:?}, which leads out of its folder"
+            ))),
+            Err(_) => {
+                let name = String::from_utf8_lossy(self.name);
+                Err(Fault::unsupported(format!("the name {name:?} of a file is not UTF-8")))
+            }
         }
     }
 
-    /// Whether an entry is of this kind.
-    pub(super) fn is_of(self, entry: &Entry) -> bool {
-        match entry {
-            Entry::File(mode, _) => self.file_mode() == Some(*mode),
-            Entry::Folder(_) => self == Kind::Folder,
-            Entry::Submodule(_) => self == Kind::Submodule,
+    /// Where it stands among others: by name, that of a folder taken with a slash.
+    pub(super) fn key(&self) -> impl Iterator<Item = u8> {
+        let slash = self.is_folder().then_some(b'/');
+        self.name.iter().copied().chain(slash)
+    }
+
+    /// Whether it has this key.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        match key.strip_suffix('/') {
+            Some(name) => self.is_folder() && self.name == name.as_bytes(),
+            None => !self.is_folder() && self.name == key.as_bytes(),
         }
+    }
+
+    /// Whether the mode is written as Git writes it today.
+    pub(super) fn is_canonical(&self) -> bool {
+        matches!(self.mode, b"100644" | b"100755" | b"120000" | b"40000" | b"160000")
+    }
+
+    fn is_folder(&self) -> bool {
+        matches!(self.mode, b"40000" | b"040000") || self.kind().is_ok_and(|k| k == Kind::Folder)
     }
 }
 
 /// Takes a commit apart.
-pub(super) fn commit(content: &[u8]) -> Result<RawCommit, String> {
-    let (headers, message) = headers_and_message(content)?;
+pub(super) fn commit(content: &[u8]) -> Result<RawCommit, Fault> {
+    let (headers, message) = headers_and_message(content);
     let mut headers = headers.into_iter().peekable();
     let tree = id_of(headers.next(), "tree")?;
     let mut parents = Vec::new();
@@ -82,50 +103,31 @@ pub(super) fn commit(content: &[u8]) -> Result<RawCommit, String> {
 }
 
 /// Takes an annotated tag apart.
-pub(super) fn tag(content: &[u8]) -> Result<Tag, String> {
-    let (headers, message) = headers_and_message(content)?;
+pub(super) fn tag(content: &[u8]) -> Result<Tag, Fault> {
+    let (headers, message) = headers_and_message(content);
     let mut headers = headers.into_iter();
     let target = id_of(headers.next(), "object")?;
-    let kind = match named(headers.next(), "type")?.as_str() {
-        "blob" => ObjectKind::Blob,
-        "tree" => ObjectKind::Tree,
-        "commit" => ObjectKind::Commit,
-        "tag" => ObjectKind::Tag,
-        other => return Err(format!("it names an object of type {other:?}")),
-    };
+    let kind = named(headers.next(), "type")?;
+    let kind =
+        ObjectKind::named(&kind).ok_or_else(|| format!("it names an object of type {kind:?}"))?;
     let name = named(headers.next(), "tag")?;
     let tagger = headers.find(|(name, _)| name == "tagger").map(|(_, text)| signature(&text));
     Ok(Tag { target, kind, name, tagger, message })
 }
 
 /// Takes a tree apart.
-pub(super) fn tree(mut content: &[u8]) -> Result<Vec<RawEntry>, String> {
+pub(super) fn tree(mut content: &[u8]) -> Result<Vec<RawEntry<'_>>, Fault> {
     let mut entries = Vec::new();
     while !content.is_empty() {
-        let space = position(content, b' ').ok_or("a tree entry has no mode")?;
-        let nul =
-            position(content, 0).filter(|nul| *nul > space).ok_or("a tree entry has no name")?;
-        let id = content.get(nul + 1..nul + 21).ok_or("a tree entry is cut off")?;
-        let id: [u8; 20] = id.try_into().map_err(|_| "a tree entry is cut off")?;
-        let name = std::str::from_utf8(&content[space + 1..nul]);
-        let name = name.map_err(|_| "a file's name is not UTF-8, which is not supported")?;
-        if !is_name(name) {
-            return Err(format!("a file is called {name:?}, which leads out of its folder"));
-        }
-        let kind = Kind::of(octal(&content[..space]).ok_or("a tree entry has no mode")?)?;
-        let slash = if kind == Kind::Folder { "/" } else { "" };
-        entries.push(RawEntry {
-            key: format!("{name}{slash}"),
-            kind,
-            id: ObjectId::from_bytes(id),
-        });
-        content = &content[nul + 21..];
+        let nul = position(content, 0).ok_or("a tree entry has no name")?;
+        let (head, rest) = content.split_at(nul);
+        let space = position(head, b' ').ok_or("a tree entry has no mode")?;
+        let id = rest[1..].first_chunk().ok_or("a tree entry is cut off")?;
+        let (mode, name) = (&head[..space], &head[space + 1..]);
+        entries.push(RawEntry { mode, name, id: ObjectId::from_bytes(*id) });
+        content = &rest[21..];
     }
     Ok(entries)
-}
-
-fn octal(digits: &[u8]) -> Option<u32> {
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
 fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
@@ -136,7 +138,7 @@ fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
 pub(super) type Headers = Vec<(String, String)>;
 
 /// Header lines up to the first empty one; a line that begins with a space goes on from the one before.
-fn headers_and_message(content: &[u8]) -> Result<(Headers, String), String> {
+fn headers_and_message(content: &[u8]) -> (Headers, String) {
     let text = String::from_utf8_lossy(content);
     let (head, message) = match text.split_once("\n\n") {
         Some((head, message)) => (head, message),
@@ -155,18 +157,18 @@ fn headers_and_message(content: &[u8]) -> Result<(Headers, String), String> {
             }
         }
     }
-    Ok((headers, message.into()))
+    (headers, message.into())
 }
 
-fn named(header: Option<(String, String)>, name: &str) -> Result<String, String> {
+fn named(header: Option<(String, String)>, name: &str) -> Result<String, Fault> {
     match header {
         Some((found, value)) if found == name => Ok(value),
-        _ => Err(format!("the header {name:?} is missing")),
+        _ => Err(format!("the header {name:?} is missing").into()),
     }
 }
 
-fn id_of(header: Option<(String, String)>, name: &str) -> Result<ObjectId, String> {
-    named(header, name)?.parse().map_err(|error| format!("{error}"))
+fn id_of(header: Option<(String, String)>, name: &str) -> Result<ObjectId, Fault> {
+    named(header, name)?.parse().map_err(|error| format!("{error}").into())
 }
 
 /// A signature; of one that is malformed, what can be told.

@@ -1,10 +1,12 @@
 //! The `git` on PATH, with nothing of the caller's surroundings that could change an answer.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStderr, Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
 
 use super::DiskError;
+use super::error::DAMAGED;
 use crate::git::GitVersion;
 
 /// Which `git` is on PATH; none if there is none.
@@ -28,6 +30,8 @@ pub(super) fn bare_git(args: &[&str]) -> Command {
         ("LC_ALL", "C"),
         ("GIT_TERMINAL_PROMPT", "0"),
         ("GIT_OPTIONAL_LOCKS", "0"),
+        // What a partial clone lacks is not asked for, object by object.
+        ("GIT_NO_LAZY_FETCH", "1"),
         // Replaced objects would come under other ids.
         ("GIT_NO_REPLACE_OBJECTS", "1"),
     ] {
@@ -55,6 +59,25 @@ pub(super) fn text(path: &Path, command: Command) -> Result<String, DiskError> {
     Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
 }
 
+/// What a question to Git is answered with; none when the answer is no.
+pub(super) fn answer(path: &Path, args: &[&str]) -> Result<Option<String>, DiskError> {
+    let output = git(path, args).output().map_err(|error| not_started(path, &error))?;
+    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Ok(Some(answer).filter(|answer| output.status.success() && !answer.is_empty()))
+}
+
+/// Reads what a program complains of while it runs: it would wait for ever with a full pipe. Of very
+/// much, the beginning.
+pub(super) fn overhear(mut complaints: ChildStderr) -> JoinHandle<Vec<u8>> {
+    const ENOUGH: u64 = 1 << 16;
+    thread::spawn(move || {
+        let mut heard = Vec::new();
+        let _ = complaints.by_ref().take(ENOUGH).read_to_end(&mut heard);
+        let _ = io::copy(&mut complaints, &mut io::sink());
+        heard
+    })
+}
+
 pub(super) fn not_started(path: &Path, error: &io::Error) -> DiskError {
     match error.kind() {
         io::ErrorKind::NotFound if !path.exists() => {
@@ -66,29 +89,58 @@ pub(super) fn not_started(path: &Path, error: &io::Error) -> DiskError {
     }
 }
 
+/// What Git said when it gave up, and what to do where that is known.
 pub(super) fn failed(path: &Path, said: &[u8]) -> DiskError {
-    let said = String::from_utf8_lossy(said);
-    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let reason =
-        lines.clone().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
-    let reason = reason.or_else(|| lines.next_back()).unwrap_or("git failed without a word");
-    let reason = reason.trim_start_matches("fatal: ").trim_start_matches("error: ");
-    let error = DiskError::new(path, reason);
-    match reason {
-        r if r.contains("dubious ownership") => {
-            error.with_remedy("git config --global --add safe.directory <that folder>")
-        }
-        r if r.contains("not a git repository") => {
-            error.with_remedy("name a folder that `git init` or `git clone` made")
-        }
-        r if ["missing", "bad object", "corrupt", "unable to read", "broken", "does not match"]
-            .iter()
-            .any(|word| r.contains(word)) =>
-        {
-            error.with_remedy(
-                "the repository is damaged; `git fsck` says where, a fresh clone mends it",
-            )
-        }
-        _ => error,
+    let reason = reason(&String::from_utf8_lossy(said));
+    let known = REMEDIES.iter().find(|(words, _)| reason.contains(words));
+    DiskError::new(path, &reason).with_remedy(known.map_or("", |(_, remedy)| remedy))
+}
+
+/// What Git says, in part, and what helps.
+const REMEDIES: [(&str, &str); 12] = [
+    ("dubious ownership", "git config --global --add safe.directory <that folder>"),
+    ("not a git repository", "name a folder that `git init` or `git clone` made"),
+    ("repo version", "see whether a newer Git reads it"),
+    ("unknown repository extension", "see whether a newer Git reads it"),
+    ("bad config", "mend that line; `git config --list` reads it as Git does"),
+    ("alternate object path", "mend .git/objects/info/alternates: it names where objects are"),
+    ("missing", DAMAGED),
+    ("bad object", DAMAGED),
+    ("corrupt", DAMAGED),
+    ("unable to read", DAMAGED),
+    ("broken", DAMAGED),
+    ("does not match", DAMAGED),
+];
+
+/// The first line that is a complaint, else the last one; where it ends in a colon, the next one too.
+/// What is no text stays out of it, and so does what is too long to be read.
+fn reason(said: &str) -> String {
+    const LONGEST: usize = 300;
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let is_complaint = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
+    let at = lines.iter().position(is_complaint).unwrap_or(lines.len().saturating_sub(1));
+    let Some(line) = lines.get(at) else { return "git failed without a word".into() };
+    let next = lines.get(at + 1).filter(|_| line.ends_with(':'));
+    let line = ["fatal: ", "error: ", "warning: "]
+        .iter()
+        .fold(*line, |line, word| line.trim_start_matches(word));
+    let whole = next.map_or(line.to_owned(), |next| format!("{line} {next}"));
+    let is_text = |c: &char| !c.is_control() && *c != char::REPLACEMENT_CHARACTER;
+    whole.chars().take_while(is_text).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_complaint_is_what_went_wrong() {
+        let check = |said: &str, expected: &str| assert_eq!(reason(said), expected, "{said:?}");
+        check("", "git failed without a word");
+        check("warning: a\nfatal: b\nfatal: c\n", "b");
+        check("a\nb\n", "b");
+        check("error: extension found:\n\trefstorage\n", "extension found: refstorage");
+        check("fatal: line in .git/packed-refs: x\u{1}y\n", "line in .git/packed-refs: x");
+        check(&"é".repeat(1000), &"é".repeat(300));
     }
 }

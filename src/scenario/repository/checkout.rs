@@ -8,6 +8,7 @@ use crate::engine::SOURCE_API;
 use crate::git::{Repository, Tree, disk};
 use crate::manifest;
 use crate::object::{GroupVersionKind, Object};
+use crate::scenario::mistake::Mistake;
 use crate::scenario::prepare::{is_repository, read_disk};
 use crate::source::Artifacts;
 use crate::time::Timestamp;
@@ -33,29 +34,35 @@ pub(super) struct Checkout {
 }
 
 impl Checkout {
-    pub(super) fn read(path: &Path, history: History) -> Result<Self, String> {
+    pub(super) fn read(path: &Path, history: History) -> Result<Self, Mistake> {
         let mut repository = read(path, history)?;
-        let tree = repository.tree("HEAD").map_err(|error| error.to_string())?;
+        let tree = repository.tree("HEAD").map_err(|error| mistake(path, error))?;
         let objects = objects_in(&tree);
         let branch = repository.current_branch().unwrap_or_default();
         if history == History::Newest && Flux::among(&objects).looks_back(branch) {
             repository = read(path, History::All)?;
         }
-        let artifact = artifact_of(&repository)?;
+        let artifact = artifact_of(&repository).map_err(|error| mistake(path, error))?;
         Ok(Checkout { repository, tree, artifact, objects })
     }
 }
 
+fn mistake(path: &Path, error: impl ToString) -> Mistake {
+    Mistake::in_file(&path.display().to_string(), error.to_string())
+}
+
 /// A repository, on a branch; or a folder as one.
-fn read(path: &Path, history: History) -> Result<Repository, String> {
-    let mut repository = match (is_repository(path), history) {
-        (true, History::Newest) => disk::import_newest(path).map_err(|error| error.to_string())?,
-        _ => read_disk(path, "main")?,
+fn read(path: &Path, history: History) -> Result<Repository, Mistake> {
+    let read = match (is_repository(path), history) {
+        (true, History::Newest) => disk::import_newest(path),
+        _ => read_disk(path, "main"),
     };
+    let mut repository =
+        read.map_err(|error| mistake(&error.path, error.message).hint(error.remedy))?;
     if let (None, Some(head)) = (repository.current_branch(), repository.head_id()) {
         // A source follows a branch: a commit that was checked out without one becomes one.
         let set = repository.set_reference("refs/heads/main", head);
-        set.and_then(|()| repository.switch("main")).map_err(|error| error.to_string())?;
+        set.and_then(|()| repository.switch("main")).map_err(|error| mistake(path, error))?;
     }
     Ok(repository)
 }

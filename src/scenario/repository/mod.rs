@@ -1,7 +1,6 @@
 //! Anybody's configuration: a folder or a Git repository of manifests, reconciled as it is.
 
 mod checkout;
-mod circle;
 mod flux;
 mod folder;
 mod presumed;
@@ -32,8 +31,7 @@ pub(super) fn script(
     history: History,
 ) -> Result<Script, Mistake> {
     let shown = path.display().to_string();
-    let checkout =
-        Checkout::read(path, history).map_err(|error| Mistake::in_file(&shown, error))?;
+    let checkout = Checkout::read(path, history)?;
     let flux = Flux::among(&checkout.objects);
     let root = flux.root(folder);
     let folder = folder.map(normal).unwrap_or_else(|| root.map_or(String::new(), path_of));
@@ -43,7 +41,7 @@ pub(super) fn script(
     }
     let mut plan = Plan { name: name_of(path), ..Plan::default() };
     match root {
-        Some(root) => plan.resume(&flux, root, &checkout)?,
+        Some(root) => plan.resume(&flux, root, &checkout),
         None => plan.bootstrap(&flux, &folder, &checkout)?,
     }
     let title = title(path, &folder, &checkout.repository);
@@ -64,17 +62,11 @@ struct Plan {
 
 impl Plan {
     /// The repository was bootstrapped: its own source and Kustomization are put in.
-    fn resume(
-        &mut self,
-        flux: &Flux<'_>,
-        root: &Object,
-        checkout: &Checkout,
-    ) -> Result<(), Mistake> {
+    fn resume(&mut self, flux: &Flux<'_>, root: &Object, checkout: &Checkout) {
         let source = flux.source_of(root);
         self.url = source.map_or(String::new(), |source| source.text("spec.url").to_owned());
         self.presume(&checkout.objects);
         self.given.extend(source.into_iter().chain([root]).cloned());
-        circle::mistake(&checkout.artifact, &self.given).map_or(Ok(()), Err)
     }
 
     /// It was not: a source and a Kustomization are made for it.
@@ -95,7 +87,7 @@ impl Plan {
         }
         let name = flux.missing_source().filter(|_| leads_on).unwrap_or(&self.name).to_owned();
         self.sync.insert(name, sync(&self.name, folder, home));
-        circle::mistake(&checkout.artifact, &built).map_or(Ok(()), Err)
+        Ok(())
     }
 
     fn presume(&mut self, objects: &[Object]) {

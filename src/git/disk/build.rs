@@ -1,0 +1,147 @@
+//! Raw objects made into a repository: trees that share what they have in common.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::Fault;
+use super::objects::RawObjects;
+use super::parse::{self, Kind, RawEntry};
+use crate::git::{Blob, Commit, Entry, Object, ObjectId, ObjectKind, Repository, Tree};
+
+/// Folders within folders: more than any real tree has, few enough for the stack.
+const DEEPEST: usize = 500;
+
+/// A repository of these objects, without references.
+///
+/// # Errors
+///
+/// When an object lacks another, makes no sense, or is not supported.
+pub(super) fn build(mut raw: RawObjects) -> Result<Builder, Fault> {
+    let commits = std::mem::take(&mut raw.commits);
+    let tags = std::mem::take(&mut raw.tags);
+    let RawObjects { trees, blobs, .. } = raw;
+    let repository = Repository::new();
+    let mut builder = Builder { repository, trees, blobs, built: BTreeMap::new() };
+    for (id, content) in commits.into_iter().rev() {
+        builder.commit(id, &content).map_err(|fault| fault.within(&format!("commit {id}")))?;
+    }
+    for (id, content) in tags {
+        builder.tag(id, &content).map_err(|fault| fault.within(&format!("tag {id}")))?;
+    }
+    Ok(builder)
+}
+
+/// A repository in the making.
+pub(super) struct Builder {
+    pub(super) repository: Repository,
+    /// Those that are not built yet.
+    trees: BTreeMap<ObjectId, Vec<u8>>,
+    blobs: BTreeMap<ObjectId, Blob>,
+    built: BTreeMap<ObjectId, Tree>,
+}
+
+impl Builder {
+    /// Keeps what a tag or reference names right away. Other trees and blobs live in commits.
+    pub(super) fn keep(&mut self, id: ObjectId, kind: ObjectKind) -> Result<(), Fault> {
+        let object = match kind {
+            ObjectKind::Tree => Object::Tree(self.tree(id, &Tree::default(), 0)?),
+            ObjectKind::Blob => Object::Blob(self.blob(id)?),
+            ObjectKind::Commit | ObjectKind::Tag => return Ok(()),
+        };
+        self.repository.objects.insert(id, object);
+        Ok(())
+    }
+
+    fn commit(&mut self, id: ObjectId, content: &[u8]) -> Result<(), Fault> {
+        let raw = parse::commit(content)?;
+        let parent = raw.parents.first().and_then(|id| self.repository.objects.commit(*id));
+        let like = parent.map(|parent| parent.tree.clone()).unwrap_or_default();
+        let tree = self.tree(raw.tree, &like, 0)?;
+        let mut commit = Commit::new(tree, raw.parents, raw.author, raw.committer, raw.message);
+        commit.headers = raw.headers;
+        self.repository.objects.insert_encoded(id, Object::Commit(Arc::new(commit)), content);
+        Ok(())
+    }
+
+    fn tag(&mut self, id: ObjectId, content: &[u8]) -> Result<(), Fault> {
+        let tag = parse::tag(content)?;
+        self.keep(tag.target, tag.kind)?;
+        self.repository.objects.insert_encoded(id, Object::Tag(Arc::new(tag)), content);
+        Ok(())
+    }
+
+    /// A tree, made of one that is probably much like it: what is the same is shared.
+    fn tree(&mut self, id: ObjectId, like: &Tree, depth: usize) -> Result<Tree, Fault> {
+        if let Some(tree) = self.built.get(&id) {
+            return Ok(tree.clone());
+        }
+        if depth > DEEPEST {
+            return Err(Fault::unsupported(format!("folders are nested more than {DEEPEST} deep")));
+        }
+        // The empty tree need not be stored.
+        let content = match self.trees.remove(&id) {
+            Some(content) => content,
+            None if id == Tree::default().id() => Vec::new(),
+            None => return Err(format!("tree {id} is missing").into()),
+        };
+        let mut entries = parse::tree(&content)?;
+        let canonical = entries.is_sorted_by(|a, b| a.key().lt(b.key()))
+            && entries.iter().all(RawEntry::is_canonical);
+        if !canonical {
+            entries.sort_by(|a, b| a.key().cmp(b.key()));
+        }
+        let (removed, changed) = difference(like, &entries);
+        let mut put = Vec::with_capacity(changed.len());
+        for (raw, old) in changed {
+            put.push((raw.name()?, self.entry(raw, old, depth)?));
+        }
+        let tree = Tree::rebuilt(like, &removed, put, id, (!canonical).then_some(&content));
+        self.built.insert(id, tree.clone());
+        Ok(tree)
+    }
+
+    fn entry(&mut self, raw: &RawEntry, old: Option<&Entry>, depth: usize) -> Result<Entry, Fault> {
+        let entry = match raw.kind()? {
+            Kind::File(mode) => self.blob(raw.id).map(|blob| Entry::File(mode, blob)),
+            Kind::Submodule => Ok(Entry::Submodule(raw.id)),
+            Kind::Folder => {
+                let none = Tree::default();
+                let like = if let Some(Entry::Folder(folder)) = old { folder } else { &none };
+                self.tree(raw.id, like, depth + 1).map(Entry::Folder)
+            }
+        };
+        entry.map_err(|fault| fault.below(&String::from_utf8_lossy(raw.name)))
+    }
+
+    fn blob(&self, id: ObjectId) -> Result<Blob, Fault> {
+        let missing = || Fault::from(format!("blob {id} is missing, or is no blob"));
+        self.blobs.get(&id).cloned().ok_or_else(missing)
+    }
+}
+
+/// An entry to put, and what is in its place so far.
+type Changed<'r, 't> = (&'r RawEntry<'t>, Option<&'r Entry>);
+
+/// The keys that a tree has and a list has not, and what of the list the tree has not. Both are sorted.
+fn difference<'r, 't>(
+    like: &'r Tree,
+    list: &'r [RawEntry<'t>],
+) -> (Vec<&'r str>, Vec<Changed<'r, 't>>) {
+    let (mut removed, mut changed) = (Vec::new(), Vec::new());
+    let mut here = like.keys().peekable();
+    for raw in list {
+        let before = |(key, _): &(&str, &Entry)| {
+            !raw.has_key(key) && key.bytes().cmp(raw.key()) == Ordering::Less
+        };
+        while let Some((key, _)) = here.next_if(before) {
+            removed.push(key);
+        }
+        let old = here.next_if(|(key, _)| raw.has_key(key)).map(|(_, entry)| entry);
+        if old.is_none_or(|entry| entry.id() != raw.id || entry.mode().as_bytes() != raw.mode) {
+            changed.push((raw, old));
+        }
+    }
+    removed.extend(here.map(|(key, _)| key));
+    (removed, changed)
+}
