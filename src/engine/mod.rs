@@ -14,6 +14,7 @@ pub mod health;
 mod ignore;
 pub mod inventory;
 pub mod kustomize;
+mod lifecycle;
 mod names;
 mod normalize;
 pub mod notification;

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::conditions::{self, READY, RECONCILING};
 use super::draft::{Draft, Progress, Write};
-use super::names::{self, FINALIZER, REQUESTED_AT, SOURCE_CONTROLLER};
+use super::lifecycle;
+use super::names::{self, REQUESTED_AT, SOURCE_CONTROLLER};
 use super::record::{self, Record, Severity};
 use crate::api::{
     ApiRequest, ApiResponse, Artifact, Caller, FetchError, FetchRequest, GitReference, Request,
@@ -16,11 +17,6 @@ use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Activity, Condition, Next, Outcome, Phase, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
 use summary::{ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, summarize};
-
-/// The jitter of the interval, in percent: `--interval-jitter-percentage`.
-const JITTER: u8 = 5;
-/// How long until a source that just got its finalizer is looked at again.
-const REQUEUE: Duration = Duration::from_millis(750);
 
 /// Reconciles `GitRepository` objects of `source.toolkit.fluxcd.io/v1`.
 ///
@@ -115,20 +111,16 @@ impl GitRepositoryController {
 
     fn begin(&self, mut run: Box<Run>, now: Timestamp) -> Next<State> {
         let object = &mut run.draft.object;
-        let finalizers: Vec<String> = object.finalizers().into_iter().map(str::to_owned).collect();
         if object.is_deleting() {
-            let left: Vec<String> = finalizers.into_iter().filter(|f| f != FINALIZER).collect();
-            object.set("metadata.finalizers", left);
+            lifecycle::remove_finalizer(object);
             object.remove("status.artifact");
             return self.conclude(run, Ending::Idle, now);
         }
-        if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-            let finalizers: Vec<String> =
-                finalizers.into_iter().chain([FINALIZER.into()]).collect();
-            object.set("metadata.finalizers", finalizers);
+        if !lifecycle::has_finalizer(object) {
+            lifecycle::add_finalizer(object);
             return self.conclude(run, Ending::Again, now);
         }
-        if object.get("spec.suspend").and_then(serde_json::Value::as_bool) == Some(true) {
+        if lifecycle::is_suspended(object) {
             return self.conclude(run, Ending::Idle, now);
         }
         self.announce(run, now)
@@ -234,9 +226,7 @@ impl GitRepositoryController {
     /// Writes the final status: `Ready` sums the other conditions up.
     fn conclude(&self, mut run: Box<Run>, ending: Ending, now: Timestamp) -> Next<State> {
         let object = &mut run.draft.object;
-        if let Some(asked) = object.annotation(REQUESTED_AT).map(str::to_owned) {
-            object.set("status.lastHandledReconcileAt", asked);
-        }
+        lifecycle::note_handled(object);
         if ending == Ending::Stored {
             conditions::delete(object, RECONCILING);
         }
@@ -260,8 +250,10 @@ impl GitRepositoryController {
         };
         let after = |after, jitter_percent| Requeue::After { after, jitter_percent };
         Next::Done(match ending {
-            Ending::Stored => Outcome { requeue: after(run.interval, JITTER), ..outcome },
-            Ending::Again => Outcome { requeue: after(REQUEUE, 0), ..outcome },
+            Ending::Stored => {
+                Outcome { requeue: after(run.interval, lifecycle::JITTER), ..outcome }
+            }
+            Ending::Again => Outcome { requeue: after(lifecycle::RETRY.0, 0), ..outcome },
             Ending::Idle => Outcome { message: String::new(), ..outcome },
             Ending::Failed(error) => Outcome {
                 requeue: Requeue::Failed(error.clone()),
@@ -356,11 +348,7 @@ impl Reconciler for GitRepositoryController {
     /// A change counts when it is one of the generation, or asks for a reconciliation.
     fn handle_event(&self, event: &WatchEvent, previous: Option<&Object>) -> Vec<ObjectRef> {
         let object = &event.object;
-        let asked = object.annotation(REQUESTED_AT);
-        let counts = previous.is_none_or(|before| {
-            before.generation() != object.generation()
-                || asked.is_some() && asked != before.annotation(REQUESTED_AT)
-        });
+        let counts = previous.is_none_or(|before| lifecycle::is_asked_anew(before, object));
         if counts { vec![object.reference()] } else { Vec::new() }
     }
 
@@ -393,7 +381,7 @@ impl Reconciler for GitRepositoryController {
     }
 
     fn backoff(&self) -> (Duration, Duration) {
-        (Duration::from_millis(750), Duration::from_mins(15))
+        lifecycle::RETRY
     }
 
     fn describe(&self, state: &State) -> Activity {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::poll::Poll;
-use super::{Turn, answer};
+use super::state::{Turn, answer};
 use crate::api::{
     ApiRequest, ApiResponse, DeleteOptions, Patch, Propagation, Reason, Response, Status,
     WriteOptions,

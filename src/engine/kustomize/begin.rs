@@ -2,23 +2,21 @@
 
 use super::end::Ending;
 use super::settings::Settings;
-use super::{Answer, KustomizationController, Run, State, Step, Then, after};
+use super::state::{Answer, after};
+use super::{KustomizationController, Run, State, Step, Then};
 use crate::api::ApiRequest;
 use crate::engine::conditions::{self, READY};
 use crate::engine::draft::Draft;
 use crate::engine::health::Health;
 use crate::engine::inventory::{Entry, Inventory};
-use crate::engine::names::{self, FINALIZER, STATUS_MANAGER};
+use crate::engine::lifecycle;
+use crate::engine::names::{self, STATUS_MANAGER};
 use crate::engine::record::Severity;
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Requeue};
 use crate::time::{Duration, Timestamp};
 
 use std::sync::Arc;
-
-/// How long until a Kustomization that just got its finalizer is looked at again: controller-runtime's
-/// `Requeue`, which is Flux's shortest retry delay.
-const REQUEUE: Duration = Duration::from_millis(750);
 
 impl KustomizationController {
     pub(super) fn kustomization_read(
@@ -44,14 +42,11 @@ impl KustomizationController {
         if object.is_deleting() {
             return self.finalize(run, now);
         }
-        if !object.finalizers().contains(&FINALIZER) {
-            let mut finalizers: Vec<String> =
-                object.finalizers().into_iter().map(str::to_owned).collect();
-            finalizers.push(FINALIZER.into());
-            object.set("metadata.finalizers", finalizers);
-            return self.end(run, after(REQUEUE), now);
+        if !lifecycle::has_finalizer(object) {
+            lifecycle::add_finalizer(object);
+            return self.end(run, after(lifecycle::RETRY.0), now);
         }
-        if is_suspended(object) {
+        if lifecycle::is_suspended(object) {
             return self.end(run, Requeue::Never, now);
         }
         if run.settings.unsupported.contains(&"spec.healthCheckExprs") {
@@ -271,8 +266,4 @@ impl Run {
         let applied = found.text("status.lastAppliedRevision");
         (same_source && applied != self.revision).then_some("revision is not up to date")
     }
-}
-
-pub(super) fn is_suspended(object: &Object) -> bool {
-    object.get("spec.suspend").and_then(serde_json::Value::as_bool).unwrap_or(false)
 }

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::memory::Memory;
 use super::settings::{Reference, Settings, Substitution};
+use super::state::Answer;
 use super::words;
-use super::{Answer, KustomizationController, Options, Run, State, Step};
+use super::{KustomizationController, Options, Run, State, Step};
 use crate::api::ApiRequest;
 use crate::engine::names::{GROUP, SUBSTITUTE};
 use crate::engine::normalize::normalized;

@@ -2,17 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::begin::is_suspended;
-use super::{KustomizationController, Run, State, Then, after};
+use super::state::after;
+use super::{KustomizationController, Run, State, Then};
 use crate::api::Status;
 use crate::engine::conditions::{self, READY, RECONCILING};
-use crate::engine::names::REQUESTED_AT;
+use crate::engine::lifecycle::{self, JITTER, is_suspended};
 use crate::engine::record::Severity;
 use crate::reconciler::{Next, Outcome, Requeue};
 use crate::time::Timestamp;
 
-/// The jitter of the interval, in percent: `--interval-jitter-percentage`.
-const JITTER: u8 = 5;
 /// How many snapshots `status.history` keeps.
 const HISTORY: usize = 5;
 
@@ -119,9 +117,7 @@ impl KustomizationController {
         now: Timestamp,
     ) -> Next<State> {
         let object = &mut run.draft.object;
-        if let Some(asked) = object.annotation(REQUESTED_AT).map(str::to_owned) {
-            object.set("status.lastHandledReconcileAt", asked);
-        }
+        lifecycle::note_handled(object);
         if conditions::is_true(object, READY) {
             conditions::delete(object, RECONCILING);
             object.set("status.observedGeneration", object.generation());

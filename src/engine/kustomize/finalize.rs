@@ -3,10 +3,11 @@
 use super::end::Ending;
 use super::poll::Termination;
 use super::prune::{Prune, Pruned};
-use super::{Answer, KustomizationController, Run, State, Step, Then, Turn};
+use super::state::{Answer, Turn};
+use super::{KustomizationController, Run, State, Step, Then};
 use crate::api::ApiRequest;
 use crate::engine::inventory::Entry;
-use crate::engine::names::FINALIZER;
+use crate::engine::lifecycle;
 use crate::engine::order::apply_order;
 use crate::engine::record::Severity;
 use crate::object::GroupVersionKind;
@@ -19,18 +20,10 @@ impl KustomizationController {
         if !run.is_to_delete() {
             return self.release(run, now);
         }
-        match run.impersonated(&self.options) {
-            None => self.delete_all(run, now),
-            Some(_) => {
-                let (namespace, name) =
-                    (run.draft.object.namespace(), &run.settings.service_account);
-                let name =
-                    if name.is_empty() { &self.options.default_service_account } else { name };
-                let gvk = GroupVersionKind::new("v1", "ServiceAccount");
-                let request = ApiRequest::get(&gvk, namespace, name);
-                run.ask(Step::ServiceAccountRead, request)
-            }
-        }
+        let Some(account) = run.account(&self.options) else { return self.delete_all(run, now) };
+        let gvk = GroupVersionKind::new("v1", "ServiceAccount");
+        let request = ApiRequest::get(&gvk, run.draft.object.namespace(), account);
+        run.ask(Step::ServiceAccountRead, request)
     }
 
     pub(super) fn service_account_read(
@@ -131,18 +124,7 @@ impl KustomizationController {
 
     /// Lets the Kustomization go.
     pub(super) fn release(&self, mut run: Box<Run>, now: Timestamp) -> Next<State> {
-        let object = &mut run.draft.object;
-        let left: Vec<String> = object
-            .finalizers()
-            .into_iter()
-            .filter(|finalizer| *finalizer != FINALIZER)
-            .map(str::to_owned)
-            .collect();
-        if left.is_empty() {
-            object.remove("metadata.finalizers");
-        } else {
-            object.set("metadata.finalizers", left);
-        }
+        lifecycle::remove_finalizer(&mut run.draft.object);
         self.end(run, Requeue::Never, now)
     }
 }
@@ -161,8 +143,6 @@ impl Run {
             "Delete" | "WaitForTermination" => true,
             _ => false,
         };
-        by_policy
-            && !super::begin::is_suspended(&self.draft.object)
-            && !self.old_inventory.is_empty()
+        by_policy && !lifecycle::is_suspended(&self.draft.object) && !self.old_inventory.is_empty()
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::poll::Poll;
-use super::{KustomizationController, Run, State, Step, Then, Turn};
+use super::state::Turn;
+use super::{KustomizationController, Run, State, Step, Then};
 use crate::engine::conditions::{self, HEALTHY};
 use crate::engine::inventory::Entry;
 use crate::engine::record::Severity;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Answer, Turn, answer};
+use super::state::{Answer, Turn, answer};
 use crate::api::{ApiRequest, Response};
 use crate::engine::health::{Health, HealthRules};
 use crate::engine::inventory::Entry;

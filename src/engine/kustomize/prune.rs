@@ -3,7 +3,7 @@
 //! Source: `DeleteAll` of `fluxcd/pkg/ssa` and `deleteObjects` of kustomize-controller.
 
 use super::apply::has;
-use super::{Turn, answer};
+use super::state::{Turn, answer};
 use crate::api::{
     ApiRequest, ApiResponse, Body, DeleteOptions, Preconditions, Propagation, Response, Status,
 };
