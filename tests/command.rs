@@ -254,6 +254,95 @@ fn a_folder_of_manifests_is_reconciled_as_it_is() {
     assert!(bad.starts_with("exit 2\n") && bad.contains("apps"), "{bad}");
 }
 
+/// What `driftlab run` says of a folder: its exit code and, of what it prints, what begins with a word.
+fn of_folder(name: &str, files: &[(&str, &str)]) -> String {
+    let folder = scratch(name, files);
+    let all = told(&run(&folder, &["run", ".", "--until", "1m"]));
+    let (code, output) = all.split_once('\n').unwrap();
+    match output.split_once("  Synced   ") {
+        None => format!("{code}\n{output}"),
+        Some((_, sections)) => {
+            let end = sections.find("\n  Health").unwrap();
+            format!("{code}\n{}\n", &sections[..end])
+        }
+    }
+}
+
+#[test]
+fn what_keeps_a_folder_from_being_ready_is_told_with_file_and_remedy() {
+    const CONFIG: &str =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n";
+    let kustomization = |name: &str, more: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: {name}\n  namespace: flux-system\nspec:\n  interval: 1m\n  prune: true\n  sourceRef: {{kind: GitRepository, name: bad-folder}}\n{more}"
+        )
+    };
+    let leads = |more: &str| kustomization("apps", more);
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: default}\nspec:\n  replicas: three\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, image: nginx}]}\n";
+    let circle = |names: &[&str]| -> String {
+        let next = |i: usize| names[(i + 1) % names.len()];
+        let each = names.iter().enumerate().map(|(i, name)| {
+            kustomization(name, &format!("  path: ./apps\n  dependsOn:\n  - name: {}\n", next(i)))
+        });
+        each.collect::<Vec<_>>().join("---\n")
+    };
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("no YAML", &[("a.yaml", "kind: ConfigMap\nmetadata: {name: a\n")]),
+        (
+            "a cyclic kustomization",
+            &[
+                ("kustomization.yaml", "resources: [a]\n"),
+                ("a/kustomization.yaml", "resources: [../]\n"),
+            ],
+        ),
+        ("a file that is missing", &[("kustomization.yaml", "resources:\n- gone.yaml\n")]),
+        ("a circle of one", &[("flux/all.yaml", &circle(&["a"])), ("apps/a.yaml", CONFIG)]),
+        ("a circle of two", &[("flux/all.yaml", &circle(&["a", "b"])), ("apps/a.yaml", CONFIG)]),
+        (
+            "a circle of three",
+            &[("flux/all.yaml", &circle(&["a", "b", "c"])), ("apps/a.yaml", CONFIG)],
+        ),
+        (
+            "a missing dependency",
+            &[
+                ("flux/all.yaml", &leads("  path: ./apps\n  dependsOn:\n  - name: infra\n")),
+                ("apps/kustomization.yaml", "resources: [a.yaml]\n"),
+                ("apps/a.yaml", CONFIG),
+            ],
+        ),
+        ("a missing path", &[("all.yaml", &leads("  path: ./app\n"))]),
+        (
+            "a cyclic kustomization, led to",
+            &[
+                ("all.yaml", &leads("  path: ./x/a\n")),
+                ("kustomization.yaml", "resources: [all.yaml]\n"),
+                ("x/a/kustomization.yaml", "resources:\n- ../b\n"),
+                ("x/b/kustomization.yaml", "resources:\n- ../a\n"),
+            ],
+        ),
+        ("a wrong type", &[("web.yaml", deployment)]),
+        (
+            "an unknown kind",
+            &[(
+                "web.yaml",
+                "apiVersion: apps/v1\nkind: Deploiment\nmetadata: {name: web, namespace: default}\n",
+            )],
+        ),
+        (
+            "an unknown namespace",
+            &[(
+                "a.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n",
+            )],
+        ),
+    ];
+    let mut all = String::new();
+    for (name, files) in cases {
+        all += &format!("## {name}\n{}\n", of_folder("bad-folder", files));
+    }
+    insta::assert_snapshot!("folders", all);
+}
+
 #[test]
 fn a_repository_that_cannot_be_read_exits_with_2_and_says_what_helps() {
     let Some(_) = tool("git") else { return };

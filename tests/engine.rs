@@ -357,6 +357,32 @@ fn what_cannot_be_done_is_refused_in_so_many_words() {
 }
 
 #[test]
+fn kustomizations_that_wait_for_each_other_say_so_and_rest() {
+    let check = |names: &[&str], waits_for: &str, lack: &str| {
+        let needs = |name: &str| json!({"dependsOn": [{"name": name}]});
+        let files = [("a.yaml", &*manifest("a", "1"))];
+        let mut lab = Lab::new(Policies::default(), needs(waits_for), &files);
+        for (i, name) in names.iter().enumerate() {
+            lab.kustomization(name, needs(names.get(i + 1).unwrap_or(&"apps")));
+        }
+        lab.run("2m");
+        let message = format!("dependency 'web/{waits_for}' {lack}");
+        assert_eq!(lab.ready("apps"), ("DependencyNotReady".into(), message));
+        assert_eq!(lab.get(&config("a")), None);
+        let writes = lab.generation_of_requests();
+        lab.run("10m");
+        let rounds = 20 * (names.len() as u64 + 1);
+        let more = lab.generation_of_requests() - writes;
+        assert!(more <= 2 * rounds, "{more} writes: one reconciliation each half minute");
+    };
+    check(&[], "apps", "is not ready");
+    check(&["b"], "b", "is not ready");
+    check(&["b", "c"], "b", "is not ready");
+    let not_found = "not found: kustomizations.kustomize.toolkit.fluxcd.io \"gone\" not found";
+    check(&[], "gone", not_found);
+}
+
+#[test]
 fn sources_of_other_namespaces_can_be_blocked() {
     let options = Options { no_cross_namespace_refs: true, ..Options::default() };
     let engine = KustomizationController::new(Policies::default()).with_options(options);

@@ -2,6 +2,7 @@
 //!
 //! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are.
 
+mod cause;
 mod commands;
 mod explain;
 mod mistake;
@@ -13,6 +14,7 @@ mod repository;
 mod run;
 mod standing;
 mod verify;
+mod written;
 
 pub use explain::{Explanation, Write};
 pub use mistake::{Mistake, Place};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cause::cause;
 use super::run::{Run, converged};
 use crate::engine::health::{Health, HealthRules};
 use crate::engine::inventory::Inventory;
@@ -15,6 +16,8 @@ use crate::sim::World;
 pub struct Standing {
     /// Each Kustomization, and why it is not Ready at the newest revision, if it is not.
     pub kustomizations: BTreeMap<ObjectRef, Result<(), String>>,
+    /// Where in the files that is, and what to do about it, of those where it can be told.
+    pub causes: BTreeMap<ObjectRef, String>,
     /// How many objects they applied.
     pub applied: usize,
     /// Those of them that are not as wanted, and what they lack.
@@ -28,7 +31,10 @@ pub struct Standing {
 impl Run {
     /// How the cluster stands at the end.
     pub fn standing(&self) -> Standing {
-        Standing::of(&self.world)
+        let failed = kustomizations(&self.world)
+            .filter_map(|k| Some((k.reference(), cause(&self.world, k)?)))
+            .collect();
+        Standing { causes: failed, ..Standing::of(&self.world) }
     }
 }
 
@@ -90,8 +96,9 @@ impl Standing {
         let total =
             format!("{ready} of {all} Kustomization{s} in sync, {} objects applied", self.applied);
         let lacks = self.kustomizations.iter().filter_map(|(name, verdict)| {
-            let lack = verdict.as_ref().err()?;
-            Some(format!("{}/{}: {}", name.namespace, name.name, reason(lack, name)))
+            let lack = reason(verdict.as_ref().err()?, name).trim_end();
+            let cause = self.causes.get(name).map(|cause| format!("; see {cause}"));
+            Some(format!("{}/{}: {lack}{}", name.namespace, name.name, cause.unwrap_or_default()))
         });
         Section::new("Synced", total).failing(lacks)
     }

@@ -127,7 +127,9 @@ impl<'a> Composer<'a> {
         at: Position,
     ) -> Result<(), YamlError> {
         let plain = unquoted && tag.is_none();
-        if plain && text == "<<" && self.awaits_key() {
+        let merges = plain || tag.is_some_and(|tag| is_core(tag, "merge"));
+        if merges && text == "<<" && self.awaits_key() {
+            self.expect_one_merge(at)?;
             self.open.last_mut().expect("a mapping awaits a key").key = Some(PendingKey::Merge);
             return Ok(());
         }
@@ -135,6 +137,15 @@ impl<'a> Composer<'a> {
         let node = Node { content: Content::Scalar(scalar), at };
         self.anchor(anchor, &node)?;
         self.put(node)
+    }
+
+    /// kustomize takes one `<<` in a mapping.
+    fn expect_one_merge(&self, at: Position) -> Result<(), YamlError> {
+        let merged = self.open.last().is_some_and(|open| !open.merges.is_empty());
+        if merged && self.dialect != Dialect::Kubectl {
+            return Err(self.error(at, "<< stands twice in one mapping", "give one << a list"));
+        }
+        Ok(())
     }
 
     fn resolve(
@@ -340,6 +351,7 @@ fn tagged(text: String, tag: &granit_parser::Tag, dialect: Dialect) -> Result<Sc
         Some("bool") => Tag::Bool,
         Some("null") => Tag::Null,
         Some("binary") => return decoded(&text),
+        Some("timestamp") => return Ok(Scalar::plain(text, dialect)),
         // kustomize drops the lone `!` when it writes a scalar back.
         None if dialect == Dialect::Kustomize && tag.parts() == ("", "!") => {
             return Ok(Scalar::plain(text, dialect));
@@ -352,6 +364,10 @@ fn tagged(text: String, tag: &granit_parser::Tag, dialect: Dialect) -> Result<Sc
         return Err(format!("{text:?} is not what its tag says it is"));
     }
     Ok(Scalar { text, tag: wanted })
+}
+
+fn is_core(tag: &granit_parser::Tag, name: &str) -> bool {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some(name)
 }
 
 fn decoded(text: &str) -> Result<Scalar, String> {

@@ -1,6 +1,7 @@
 //! Anybody's configuration: a folder or a Git repository of manifests, reconciled as it is.
 
 mod checkout;
+mod circle;
 mod flux;
 mod folder;
 mod presumed;
@@ -41,7 +42,7 @@ pub(super) fn script(
     }
     let mut plan = Plan { name: name_of(path), ..Plan::default() };
     match root {
-        Some(root) => plan.resume(&flux, root, &checkout),
+        Some(root) => plan.resume(&flux, root, &checkout)?,
         None => plan.bootstrap(&flux, &folder, &checkout)?,
     }
     let title = title(path, &folder, &checkout.repository);
@@ -62,11 +63,17 @@ struct Plan {
 
 impl Plan {
     /// The repository was bootstrapped: its own source and Kustomization are put in.
-    fn resume(&mut self, flux: &Flux<'_>, root: &Object, checkout: &Checkout) {
+    fn resume(
+        &mut self,
+        flux: &Flux<'_>,
+        root: &Object,
+        checkout: &Checkout,
+    ) -> Result<(), Mistake> {
         let source = flux.source_of(root);
         self.url = source.map_or(String::new(), |source| source.text("spec.url").to_owned());
         self.presume(&checkout.objects);
         self.given.extend(source.into_iter().chain([root]).cloned());
+        circle::mistake(&checkout.artifact, &self.given).map_or(Ok(()), Err)
     }
 
     /// It was not: a source and a Kustomization are made for it.
@@ -87,7 +94,7 @@ impl Plan {
         }
         let name = flux.missing_source().filter(|_| leads_on).unwrap_or(&self.name).to_owned();
         self.sync.insert(name, sync(&self.name, folder, home));
-        Ok(())
+        circle::mistake(&checkout.artifact, &built).map_or(Ok(()), Err)
     }
 
     fn presume(&mut self, objects: &[Object]) {

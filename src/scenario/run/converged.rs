@@ -63,7 +63,8 @@ fn is_ready(object: &Object) -> Result<(), String> {
     }
 }
 
-fn source_of(kustomization: &Object) -> ObjectRef {
+/// The GitRepository that a Kustomization takes its files from.
+pub(crate) fn source_of(kustomization: &Object) -> ObjectRef {
     let kind = GroupVersionKind::new(SOURCE_API, "GitRepository");
     let namespace = match kustomization.text("spec.sourceRef.namespace") {
         "" => kustomization.namespace(),
