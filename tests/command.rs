@@ -1,48 +1,9 @@
 //! The command, as people run it: what it prints and how it exits.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Command;
 
-use driftlab_tests::tool;
-
-/// The binary: beside the tests, in the same profile; built first if it is not there.
-fn driftlab() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().expect("a running test is a file");
-        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()).args(["build", "--quiet", "--package", "driftlab"]);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        let built = cargo.status().expect("cargo runs");
-        assert!(built.success(), "the command does not build");
-        profile.join(format!("driftlab{}", std::env::consts::EXE_SUFFIX))
-    })
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    Command::new(driftlab())
-        .current_dir(folder)
-        .args(args)
-        .env_remove("COLUMNS")
-        .env_remove("TERM")
-        .output()
-        .expect("the command runs")
-}
-
-/// The exit code, then what was printed.
-fn told(output: &Output) -> String {
-    let code = output.status.code().expect("it exits");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
-    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
-}
+use driftlab_tests::{root, run, told, tool};
 
 /// A scratch folder with a file in it, named by the test.
 fn scratch(name: &str, files: &[(&str, &str)]) -> PathBuf {

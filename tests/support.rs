@@ -1,6 +1,8 @@
 //! What the tests share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// The program of this name on PATH, for tests that compare with the real tool.
 ///
@@ -17,6 +19,59 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         say(&format!("SKIPPED: {name} is not on PATH"));
     }
     found
+}
+
+/// The command `driftlab`: beside the tests, in the same profile; built first, so that it is not of
+/// yesterday.
+///
+/// # Panics
+///
+/// When it does not build.
+pub fn driftlab() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let test = std::env::current_exe().expect("a running test is a file");
+        let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["build", "--quiet", "--package", "driftlab"]);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let built = cargo.status().expect("cargo runs");
+        assert!(built.success(), "the command does not build");
+        profile.join(format!("driftlab{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// The top of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What the command comes to in a folder.
+///
+/// # Panics
+///
+/// When it cannot be started.
+pub fn run(folder: &Path, args: &[&str]) -> Output {
+    Command::new(driftlab())
+        .current_dir(folder)
+        .args(args)
+        .env_remove("COLUMNS")
+        .env_remove("TERM")
+        .output()
+        .expect("the command runs")
+}
+
+/// The exit code, then what was printed.
+///
+/// # Panics
+///
+/// When it was killed, or printed what is no UTF-8.
+pub fn told(output: &Output) -> String {
+    let code = output.status.code().expect("it exits");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
 }
 
 /// How many rounds of a search to run: the number in an environment variable, or the everyday one.

@@ -18,6 +18,8 @@ pub struct Standing {
     pub kustomizations: BTreeMap<ObjectRef, Result<(), String>>,
     /// Where in the files that is, and what to do about it, of those where it can be told.
     pub causes: BTreeMap<ObjectRef, String>,
+    /// What may be done about those that are not, as far as that can be told.
+    pub advice: Vec<String>,
     /// How many objects they applied.
     pub applied: usize,
     /// Those of them that are not as wanted, and what they lack.
@@ -51,8 +53,13 @@ impl Standing {
             let inventory = Inventory::of(kustomization);
             applied.extend(inventory.entries().iter().map(|entry| entry.object.clone()));
             let verdict = converged::in_sync(world, kustomization);
+            if let Some(advice) = verdict.as_ref().err().and_then(|lack| advice(world, lack)) {
+                standing.advice.push(advice);
+            }
             standing.kustomizations.insert(kustomization.reference(), verdict);
         }
+        standing.advice.sort();
+        standing.advice.dedup();
         standing.applied = applied.len();
         let idle = idle_kinds(world);
         for object in applied {
@@ -84,9 +91,11 @@ impl Standing {
 
     /// As sections below a timeline.
     pub fn sections(&self) -> Vec<Section> {
-        let mut sections = vec![self.synced(), self.health()];
-        sections.extend(self.stored());
-        sections
+        let advice = self.advice.iter().enumerate();
+        let advice =
+            advice.map(|(i, line)| Section::new(if i == 0 { "Remedy" } else { "" }, line.clone()));
+        let sections = std::iter::once(self.synced()).chain(advice);
+        sections.chain([self.health()]).chain(self.stored()).collect()
     }
 
     fn synced(&self) -> Section {
@@ -115,8 +124,11 @@ impl Standing {
     }
 
     fn stored(&self) -> Option<Section> {
-        let kinds: Vec<String> =
-            self.stored_only.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
+        let told = |(kind, count): (&String, &usize)| match kind.as_str() {
+            "HelmRelease" => format!("{kind} ×{count} (Helm is not modelled)"),
+            _ => format!("{kind} ×{count}"),
+        };
+        let kinds: Vec<String> = self.stored_only.iter().map(told).collect();
         (!kinds.is_empty()).then(|| {
             let what = "no controller of these kinds runs here, nothing follows from them";
             Section::new("Stored", format!("{}: {what}", kinds.join(", ")))
@@ -128,6 +140,30 @@ impl Standing {
 fn reason<'a>(lack: &'a str, name: &ObjectRef) -> &'a str {
     let lack = lack.strip_prefix(&name.to_string()).unwrap_or(lack).trim_start();
     lack.strip_prefix("is not Ready: ").unwrap_or(lack)
+}
+
+/// What to do about what a Kustomization lacks.
+fn advice(world: &World, lack: &str) -> Option<String> {
+    let between = |before: &str, after: &str| {
+        let (_, rest) = lack.split_once(before)?;
+        Some(rest.split_once(after)?.0.to_owned())
+    };
+    if let Some(kind) = between("no matches for kind \"", "\"") {
+        let served = served_as(world, &kind);
+        return (!served.is_empty()).then(|| format!("{kind} is served as {}", served.join(", ")));
+    }
+    if let Some(kind) = between("kind '", "' not supported") {
+        return Some(format!("{kind} is not modelled as a source: only GitRepository is"));
+    }
+    lack.contains("spec.decryption").then(|| {
+        "SOPS is not modelled: what needs the encrypted secrets goes without them here".to_owned()
+    })
+}
+
+/// The versions in which a kind is served, group and all.
+fn served_as(world: &World, kind: &str) -> Vec<String> {
+    let of_kind = world.server().resources().filter(|schema| schema.gvk.kind == kind);
+    of_kind.filter(|schema| schema.stored).map(|schema| schema.gvk.api_version()).collect()
 }
 
 /// An object of an inventory, which may name a namespace for what lives in none.

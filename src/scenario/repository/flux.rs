@@ -42,7 +42,7 @@ impl<'a> Flux<'a> {
         self.sources.iter().find(|object| object.name() == name).copied()
     }
 
-    /// The GitRepository that most objects refer to and no file defines: the one that will be there once
+    /// The GitRepository that most objects refer to and none of them is: the one that will be there once
     /// the repository is bootstrapped.
     pub(super) fn missing_source(&self) -> Option<&'a str> {
         let of_one = |object: &&'a Object| object.get("spec.sourceRef");

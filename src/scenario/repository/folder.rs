@@ -45,15 +45,25 @@ fn unbuildable(mistake: manifest::Mistake, tree: &Tree, folder: &str) -> Mistake
         text: text.to_owned(),
         path: String::new(),
     };
-    let others = kustomized(tree, folder);
-    let elsewhere = match others.is_empty() {
-        true => String::new(),
-        false => format!(
-            "--path names another folder; these have a kustomization: {}",
-            others.join(", ")
-        ),
-    };
-    Mistake::at("", message).with_place(place).expected(remedy).hint(elsewhere)
+    let hint = elsewhere(tree, folder, &place.file);
+    Mistake::at("", message).with_place(place).expected(remedy).hint(hint)
+}
+
+/// What may be run instead of a folder that cannot be built.
+fn elsewhere(tree: &Tree, folder: &str, file: &str) -> String {
+    let mut above = file.rsplit_once('/').map(|(folder, _)| folder);
+    while let Some(folder) = above {
+        if tree.file(&format!("{folder}/Chart.yaml")).is_some() {
+            return format!("{folder} is a Helm chart: 'helm template' makes manifests of it");
+        }
+        above = folder.rsplit_once('/').map(|(above, _)| above);
+    }
+    match kustomized(tree, folder) {
+        others if others.is_empty() => String::new(),
+        others => {
+            format!("--path names a folder; these have a kustomization: {}", others.join(", "))
+        }
+    }
 }
 
 /// The folders below another that have a kustomization, the first few.

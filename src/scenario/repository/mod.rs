@@ -92,7 +92,7 @@ impl Plan {
             let line = "Objects without a namespace go to";
             self.about.push(format!("{line} {home:?}, as kubectl has it."));
         }
-        let name = flux.missing_source().filter(|_| leads_on).unwrap_or(&self.name).to_owned();
+        let name = Flux::among(&built).missing_source().unwrap_or(&self.name).to_owned();
         self.sync.insert(name, sync(&self.name, folder, home));
         circle::mistake(&checkout.artifact, &built).map_or(Ok(()), Err)
     }
