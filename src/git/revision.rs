@@ -176,15 +176,13 @@ fn next_step(text: &str) -> Option<(Step, &str)> {
         let (kind, rest) = peel.split_once('}')?;
         return Some((Step::Peel(peel_kind(kind)?), rest));
     }
-    let (sign, rest) = text.split_at(1);
+    let sign = text.chars().next().filter(|sign| matches!(sign, '^' | '~'))?;
+    let rest = &text[1..];
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (number, rest) = rest.split_at(digits);
     let number = if number.is_empty() { 1 } else { number.parse().ok()? };
-    match sign {
-        "^" => Some((Step::Parent(number), rest)),
-        "~" => Some((Step::Generations(number), rest)),
-        _ => None,
-    }
+    let step = if sign == '^' { Step::Parent(number) } else { Step::Generations(number) };
+    Some((step, rest))
 }
 
 /// What stands between the braces of `^{}`.
@@ -256,6 +254,10 @@ mod tests {
             "0000000",
             "HEAD@{1}",
             "HEAD^{tag}",
+            "HEAD~1é",
+            "é^é",
+            "HEAD^{é}",
+            "HEAD:é",
         ];
         for rev in bad {
             assert!(repository.resolve(rev).is_err(), "{rev}");
