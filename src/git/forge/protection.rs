@@ -1,5 +1,7 @@
 //! Rules for branches, and the checks that they ask for.
 
+use std::collections::BTreeSet;
+
 use super::{Forge, Hosted, NoSuchRepository, PullRequest, Role};
 use crate::git::{ObjectId, RefUpdate, Repository};
 
@@ -189,15 +191,28 @@ fn unfit_commits(
 }
 
 /// Whether a pattern matches a name; `*` is any text without a slash, `**` any text.
+///
+/// Keeps the set of places that the pattern so far can lead to, so that no pattern takes long.
 fn matches(pattern: &str, name: &str) -> bool {
-    let Some((before, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(name) = name.strip_prefix(before) else { return false };
-    let (rest, over_slashes) = match rest.strip_prefix('*') {
-        Some(rest) => (rest, true),
-        None => (rest, false),
-    };
-    let end = if over_slashes { name.len() } else { name.find('/').unwrap_or(name.len()) };
-    (0..=end).filter(|at| name.is_char_boundary(*at)).any(|at| matches(rest, &name[at..]))
+    let mut places = BTreeSet::from([0]);
+    let mut rest = pattern;
+    loop {
+        let (text, after) = match rest.split_once('*') {
+            Some((text, after)) => (text, Some(after)),
+            None => (rest, None),
+        };
+        places.retain(|at| name[*at..].starts_with(text));
+        places = places.into_iter().map(|at| at + text.len()).collect();
+        let Some(after) = after else { return places.contains(&name.len()) };
+        let over_slashes = after.starts_with('*');
+        let end = |at: usize| match name[at..].find('/').filter(|_| !over_slashes) {
+            Some(slash) => at + slash,
+            None => name.len(),
+        };
+        let spread = places.into_iter().flat_map(|at| at..=end(at));
+        places = spread.filter(|at| name.is_char_boundary(*at)).collect();
+        rest = after.strip_prefix('*').unwrap_or(after);
+    }
 }
 
 #[cfg(test)]
@@ -209,5 +224,7 @@ mod tests {
         assert!(matches("main", "main") && !matches("main", "maint"));
         assert!(matches("release/*", "release/1.0") && !matches("release/*", "release/1/x"));
         assert!(matches("**", "a/b/c") && matches("*-x", "a-x") && !matches("*-x", "a/b-x"));
+        assert!(matches("ü*é", "üé") && !matches("ü*é", "ü"));
+        assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
     }
 }
