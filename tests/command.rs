@@ -334,7 +334,7 @@ fn a_repository_that_cannot_be_read_exits_with_2_and_says_what_helps() {
             std::fs::remove_dir_all(folder.join(".git")).unwrap();
             git(folder, &["init", "-q", "--object-format=sha256"]);
         },
-        "sha256: its objects are named by sha256; only sha1 is supported\n  = convert it: git init --object-format=sha1 NEW; git fast-export --all | git -C NEW fast-import",
+        "sha256: its objects are named by sha256; only sha1 is supported\n  = convert it: git init --object-format=sha1 NEW; git fast-export --all --signed-tags=strip | git -C NEW fast-import",
     );
     check(
         "broken",

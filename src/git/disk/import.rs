@@ -85,7 +85,7 @@ fn check(path: &Path) -> Result<(), DiskError> {
     if format != "sha1" {
         let message = format!("its objects are named by {format}; only sha1 is supported");
         return Err(DiskError::new(path, message).with_remedy(
-            "convert it: git init --object-format=sha1 NEW; git fast-export --all | git -C NEW fast-import",
+            "convert it: git init --object-format=sha1 NEW; git fast-export --all --signed-tags=strip | git -C NEW fast-import",
         ));
     }
     Ok(())
@@ -155,7 +155,7 @@ fn read(path: &Path, mut tips: Vec<&str>) -> Result<Builder, DiskError> {
     })
 }
 
-/// Whether objects may be missing that Git would fetch when it needs them (partial-clone(5)).
+/// Whether objects may be missing that Git would fetch when it needs them (Git's technical/partial-clone).
 fn is_partial(path: &Path) -> Result<bool, DiskError> {
     let ask = ["config", "--get-regexp", r"^remote\..*\.promisor$"];
     Ok(answer(path, &ask)?.is_some())
