@@ -1,4 +1,4 @@
-//! Who wrote which line: `git blame`.
+//! Who wrote which line: git-blame(1).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -39,9 +39,7 @@ impl Repository {
     /// # Ok::<(), driftlab::git::GitError>(())
     /// ```
     pub fn blame(&self, rev: &str, path: &str) -> Result<Vec<BlameLine>, GitError> {
-        let commit = self.resolve_commit(rev)?;
-        let blob = self.file_of(commit, path).ok_or_else(|| missing(rev, path))?;
-        let lines = blob.as_bytes().split_inclusive(|byte| *byte == b'\n').count();
+        let (commit, lines) = self.lines_of(rev, path)?;
         Ok(self.blame_span(commit, path, Span { line: 0, at: 0, len: lines }))
     }
 
@@ -51,12 +49,18 @@ impl Repository {
     ///
     /// As [`Repository::blame`], and when the file has no such line.
     pub fn blame_line(&self, rev: &str, path: &str, line: usize) -> Result<BlameLine, GitError> {
-        let commit = self.resolve_commit(rev)?;
-        let blob = self.file_of(commit, path).ok_or_else(|| missing(rev, path))?;
-        let lines = blob.as_bytes().split_inclusive(|byte| *byte == b'\n').count();
+        let (commit, lines) = self.lines_of(rev, path)?;
         let none = || GitError::NoSuchLine { path: path.into(), line, lines };
         let at = line.checked_sub(1).filter(|at| *at < lines).ok_or_else(none)?;
         self.blame_span(commit, path, Span { line: 0, at, len: 1 }).pop().ok_or_else(none)
+    }
+
+    /// The commit that a revision names, and how many lines its file has.
+    fn lines_of(&self, rev: &str, path: &str) -> Result<(ObjectId, usize), GitError> {
+        let commit = self.resolve_commit(rev)?;
+        let missing = || GitError::NoSuchPath { rev: rev.into(), path: path.into() };
+        let blob = self.file_of(commit, path).ok_or_else(missing)?;
+        Ok((commit, blob.as_bytes().split_inclusive(|byte| *byte == b'\n').count()))
     }
 
     fn blame_span(&self, commit: ObjectId, path: &str, span: Span) -> Vec<BlameLine> {
@@ -96,10 +100,6 @@ impl Repository {
         let same_type = matches!(before, Entry::File(..)) && is_link(&now) == is_link(&before);
         same_type.then(|| path.to_owned())
     }
-}
-
-fn missing(rev: &str, path: &str) -> GitError {
-    GitError::NoSuchPath { rev: rev.into(), path: path.into() }
 }
 
 /// Lines whose origin is sought: where they stand in the result and in the file looked at.

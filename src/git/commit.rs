@@ -1,4 +1,5 @@
-//! Commits and annotated tags: plain values, encoded as Git encodes them.
+//! Commits and annotated tags: plain values, encoded as Git encodes them (gitdatamodel(7); signatures
+//! as gitformat-signature(5) has it).
 
 use super::{ObjectId, Signature, Tree};
 

@@ -6,6 +6,7 @@
 mod blame;
 mod change;
 mod commit;
+mod config;
 pub mod disk;
 mod error;
 pub mod forge;
@@ -28,6 +29,7 @@ mod worktree;
 pub use blame::BlameLine;
 pub use change::{ChangeKind, TreeChange, diff};
 pub use commit::{Commit, ObjectKind, Tag, clean_message};
+pub use config::{Config, GitVersion, ParseVersionError};
 pub use error::GitError;
 pub use id::{ObjectId, ParseObjectIdError};
 pub use ignore::Ignore;
@@ -38,7 +40,7 @@ pub use merge::{
 pub use objects::Object;
 pub use refs::{Head, check_ref_name};
 pub use remote::{PlannedUpdate, RefUpdate, Rejection};
-pub use repository::{Config, GitVersion, ParseVersionError, Repository};
+pub use repository::Repository;
 pub use semver::{Version, VersionError, VersionRange};
 pub use signature::{ParseSignatureError, Signature};
 pub use text::{DiffFormat, Favor, Labels, MergedText, is_binary, merge_text, unified_diff};

@@ -1,4 +1,4 @@
-//! References: names for objects, and HEAD, the name for where one stands.
+//! References: names for objects (git-check-ref-format(1)), and HEAD, the name for where one stands.
 
 use std::ops::Bound;
 use std::sync::Arc;

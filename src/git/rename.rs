@@ -2,7 +2,7 @@
 //!
 //! Git remembers no renames. It takes a removed and an added file of the same content for one that
 //! moved; then files of the same name in another folder if they are similar enough; then the most
-//! similar of what is left (`diffcore-rename`).
+//! similar of what is left (gitdiffcore(7)).
 
 use std::collections::{BTreeMap, BTreeSet};
 

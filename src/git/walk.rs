@@ -1,4 +1,5 @@
-//! Walks over the history: log, ancestry, merge bases.
+//! Walks over the history: log (git-log(1), "History Simplification"), ancestry, merge bases
+//! (git-merge-base(1)).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};

@@ -61,7 +61,7 @@ struct Walk<'a> {
     seen: BTreeSet<ObjectId>,
     /// With the number of its type in a pack.
     found: Vec<(u8, Vec<u8>)>,
-    /// The commits before which history is cut off, a line each (gitformat-shallow: `.git/shallow`).
+    /// The commits before which history is cut off, a line each (`.git/shallow`: Git's technical/shallow).
     shallow: String,
 }
 

@@ -1,4 +1,4 @@
-//! The objects of a repository, read by Git: `git rev-list` names them, `git cat-file` brings them.
+//! The objects of a repository, read by Git: git-rev-list(1) names them, git-cat-file(1) brings them.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader};

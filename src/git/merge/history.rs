@@ -1,4 +1,4 @@
-//! The merge of two histories: `git merge`.
+//! The merge of two histories: git-merge(1).
 
 use super::{MergeLabels, MergedTree, TreeMergeOptions, Unmerged, merge_trees};
 use crate::git::{

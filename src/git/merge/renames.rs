@@ -1,5 +1,5 @@
 //! Files that one side moved: the other side's changes follow them, and files that it put into a folder
-//! that moved follow the folder.
+//! that moved follow the folder (Git's technical/directory-rename-detection).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

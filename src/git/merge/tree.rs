@@ -1,4 +1,4 @@
-//! Three trees into one, by the rules of Git's default strategy (`ort`).
+//! Three trees into one, by the rules of Git's default strategy: `ort` in git-merge(1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
