@@ -45,19 +45,31 @@ pub fn update(
 
 /// Keeps the stored managers when nothing but their times would change: such a write is none.
 pub fn keep_times(live: &Value, new: &mut Value) {
-    let timeless = |object: &Value| {
-        let mut entries = Entries::of(object).ok()?;
-        entries.0.iter_mut().for_each(|entry| entry.time.clear());
-        entries.0.sort_by(|a, b| a.manager.cmp(&b.manager));
-        Some(entries)
-    };
     let stored = live.pointer("/metadata/managedFields");
-    if let (Some(stored), Some(own)) = (stored, new.pointer("/metadata/managedFields"))
+    let own = new.pointer("/metadata/managedFields");
+    if let (Some(Value::Array(stored)), Some(Value::Array(own))) = (stored, own)
         && stored != own
-        && timeless(live) == timeless(new)
+        && is_same_but_for_times(stored, own)
     {
-        new["metadata"]["managedFields"] = stored.clone();
+        new["metadata"]["managedFields"] = stored.clone().into();
     }
+}
+
+/// Whether two records tell the same, in whatever order and of whatever times.
+fn is_same_but_for_times(one: &[Value], other: &[Value]) -> bool {
+    one.len() == other.len()
+        && by_manager(one).into_iter().zip(by_manager(other)).all(|(a, b)| told(a).eq(told(b)))
+}
+
+fn by_manager(entries: &[Value]) -> Vec<&Value> {
+    let mut entries: Vec<&Value> = entries.iter().collect();
+    entries.sort_by_key(|entry| entry["manager"].as_str());
+    entries
+}
+
+/// The fields of an entry but its time.
+fn told(entry: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    entry.as_object().into_iter().flatten().filter(|(field, _)| *field != "time")
 }
 
 /// The request's own entries when they can be read, else the stored ones. Through a subresource
