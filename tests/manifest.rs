@@ -2,19 +2,26 @@
 //! `kubectl` on PATH.
 //!
 //! `DRIFTLAB_TREES=1000 cargo test -p driftlab-tests --test manifest` builds as many random trees both
-//! ways; `DRIFTLAB_TREE_SEED` names the first of them.
+//! ways; `DRIFTLAB_TREE=17` builds that one, and prints it when the two differ.
 
 #[path = "manifest/kubectl.rs"]
 mod kubectl;
 #[path = "manifest/readings.rs"]
 mod readings;
+#[path = "manifest/tree.rs"]
+mod tree;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftlab::git::Tree;
-use driftlab::manifest::{build, objects, yaml};
+use driftlab::manifest::{build, build_from, objects, yaml};
 use driftlab::object::Object;
+use driftlab_tests::rounds;
 use kubectl::{Folder, Kubectl};
 use readings::{FILES, LATER_FILES, OTHERWISE, VALUES};
 use serde_json::{Value, json};
+use tree::RandomTree;
 
 type Line = (&'static str, &'static str, &'static str);
 
@@ -215,4 +222,57 @@ fn the_tables_tell_what_kustomize_reads() {
     for (got, want) in sorted(got).iter().zip(&sorted(want)) {
         assert_eq!(got, want);
     }
+}
+
+/// What we print of a build, as `kubectl kustomize` does.
+fn print(tree: &RandomTree) -> Result<String, String> {
+    let files = tree.files.iter().map(|(path, text)| (path, text.as_str()));
+    let files = Tree::from_files(files).expect("the paths are well-formed");
+    let built = build_from(&|path| files.get(path), &tree.top).map_err(|m| m.to_string())?;
+    let documents: Vec<String> =
+        built.objects.iter().map(|object| yaml::to_string(object.as_value())).collect();
+    Ok(documents.join("---\n"))
+}
+
+/// Both builds of a tree: whether there is one, or else what differs.
+fn compare(kubectl: &Kubectl, seed: u64) -> Result<bool, String> {
+    let tree = RandomTree::new(seed);
+    let folder = Folder::new(&format!("tree{seed}"));
+    tree.files.iter().for_each(|(path, text)| folder.write(path, text));
+    match (kubectl.kustomize(&folder.path().join(&tree.top)), print(&tree)) {
+        (Ok(want), Ok(got)) if want == got => Ok(true),
+        (Err(_), Err(_)) => Ok(false),
+        (want, got) => {
+            let text = |built: Result<String, String>| {
+                built.unwrap_or_else(|refusal| format!("refused: {refusal}\n"))
+            };
+            Err(format!("== tree {seed}\n-- kubectl\n{}-- we\n{}", text(want), text(got)))
+        }
+    }
+}
+
+#[test]
+fn random_trees_build_to_what_kustomize_builds() {
+    let Some(kubectl) = Kubectl::find() else { return };
+    let only = std::env::var("DRIFTLAB_TREE").ok().and_then(|seed| seed.parse().ok());
+    let seeds: Vec<u64> = match only {
+        Some(seed) => vec![seed],
+        None => (0..rounds("DRIFTLAB_TREES", 30) as u64).collect(),
+    };
+    let (built, differences) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    halves(&seeds, |seed| match compare(&kubectl, *seed) {
+        Ok(both) => {
+            built.fetch_add(usize::from(both), Ordering::Relaxed);
+        }
+        Err(difference) => differences.lock().unwrap().push(difference),
+    });
+    let differences = differences.into_inner().unwrap();
+    if only.is_some() && !differences.is_empty() {
+        let tree = RandomTree::new(seeds[0]);
+        tree.files.iter().for_each(|(path, text)| println!("## {path}\n{text}"));
+    }
+    let (all, wrong, built) = (seeds.len(), differences.len(), built.into_inner());
+    assert!(wrong == 0, "{wrong} of {all} differ:\n{}", differences.join("\n"));
+    println!("{all} trees alike, {built} built and {} refused", all - built);
+    assert!(only.is_some() || (built > 0 && built < all), "the trees are all alike");
 }
