@@ -380,6 +380,10 @@ fn repositories_that_are_not_here_or_of_another_kind_are_refused_with_a_remedy()
         (
             "large",
             &|f| {
+                // So many come after it that Git is not done with naming them.
+                for n in 0..2000 {
+                    fs::write(f.join(format!("many-{n}")), n.to_string()).unwrap();
+                }
                 fs::File::create(f.join("apps/large")).unwrap().set_len(100 << 20).unwrap();
                 git(f, &["-c", "core.bigFileThreshold=1m", "add", "."]);
                 git(f, &["commit", "-qm", "Large"]);
@@ -400,7 +404,16 @@ fn a_broken_repository_is_not_taken_for_the_one_around_it() {
     assert!(disk::import(&around.0.join("apps")).is_err());
 }
 
-/// What is odd and read all the same, and how many commits it has then.
+/// All objects that there are to a repository.
+fn objects(folder: &Path) -> Vec<String> {
+    let listed =
+        git(folder, &["rev-list", "--objects", "--no-object-names", "--all", "HEAD", "--"]);
+    let mut ids: Vec<String> = listed.lines().map(str::to_owned).collect();
+    ids.sort();
+    ids
+}
+
+/// What is odd and read all the same, and how many commits it has then; it goes back as it came.
 #[test]
 fn what_git_reads_is_read() {
     let Some(_) = tool("git") else { return };
@@ -410,6 +423,9 @@ fn what_git_reads_is_read() {
         let read = disk::import(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(read.log("HEAD").unwrap().ids().len(), commits, "{name}");
         assert_eq!(read.head_id().unwrap().to_string(), git(&folder, &["rev-parse", "HEAD"]));
+        let back = scratch.0.join("back");
+        disk::export(&read, &back).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(objects(&back), objects(&folder), "{name}");
     };
     let url = |f: &Path| format!("file://{}", f.display());
     let cloned = |f: &Path, args: &[&str]| {
@@ -455,6 +471,14 @@ fn what_git_reads_is_read() {
         },
         3,
     );
+    let with_mode = |mode: &'static str, rev: &'static str| {
+        move |f: &Path| {
+            commit_entry(f, mode, b"a", rev);
+            f.to_owned()
+        }
+    };
+    check("old mode", &with_mode("100664", "HEAD:a.yaml"), 1);
+    check("padded mode", &with_mode("040000", "HEAD:apps"), 1);
     check(
         "needless alternate",
         &|f| {

@@ -86,10 +86,10 @@ impl Builder {
             None => return Err(format!("tree {id} is missing").into()),
         };
         let mut entries = parse::tree(&content)?;
-        let canonical = entries.is_sorted_by(|a, b| a.key().lt(b.key()))
+        let canonical = entries.is_sorted_by(|a, b| a.order(b) == Ordering::Less)
             && entries.iter().all(RawEntry::is_canonical);
         if !canonical {
-            entries.sort_by(|a, b| a.key().cmp(b.key()));
+            entries.sort_by(RawEntry::order);
         }
         let (removed, changed) = difference(like, &entries);
         let mut put = Vec::with_capacity(changed.len());
@@ -97,6 +97,7 @@ impl Builder {
             put.push((raw.name()?, self.entry(raw, old, depth)?));
         }
         let tree = Tree::rebuilt(like, &removed, put, id, (!canonical).then_some(&content));
+        debug_assert!(tree.encode() == content, "tree {id} is not what was read");
         self.built.insert(id, tree.clone());
         Ok(tree)
     }

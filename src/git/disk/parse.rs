@@ -3,6 +3,8 @@
 //! Old and foreign tools wrote objects that Git reads and would not write: unusual file modes, texts
 //! in other character sets. They are read as well as they can be; their bytes are kept elsewhere.
 
+use std::cmp::Ordering;
+
 use super::error::Fault;
 use crate::git::tree::is_name;
 use crate::git::{Mode, ObjectId, ObjectKind, Signature, Tag};
@@ -28,7 +30,7 @@ pub(super) struct RawEntry<'t> {
 }
 
 /// What an entry is, by its mode.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     File(Mode),
     Folder,
@@ -65,6 +67,13 @@ impl RawEntry<'_> {
     }
 
     /// Where it stands among others: by name, that of a folder taken with a slash.
+    pub(super) fn order(&self, other: &RawEntry<'_>) -> Ordering {
+        let common = self.name.len().min(other.name.len());
+        let by_name = self.name[..common].cmp(&other.name[..common]);
+        by_name.then_with(|| self.key().cmp(other.key()))
+    }
+
+    /// The name, with a slash behind that of a folder.
     pub(super) fn key(&self) -> impl Iterator<Item = u8> {
         let slash = self.is_folder().then_some(b'/');
         self.name.iter().copied().chain(slash)
@@ -178,4 +187,75 @@ fn signature(text: &str) -> Signature {
         let email = rest.split_once('>').map_or(rest, |(email, _)| email);
         Signature::new(name, email, Timestamp::default())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(content: &[u8]) -> Vec<String> {
+        let mut entries = tree(content).unwrap();
+        entries.sort_by(|a, b| a.order(b));
+        entries.iter().map(|entry| String::from_utf8_lossy(entry.name).into_owned()).collect()
+    }
+
+    fn entry(mode: &str, name: &str) -> Vec<u8> {
+        [mode.as_bytes(), b" ", name.as_bytes(), &[0; 21]].concat()
+    }
+
+    #[test]
+    fn folders_stand_as_if_their_names_ended_in_a_slash() {
+        let content = [("40000", "z"), ("100644", "z.txt"), ("100644", "z0"), ("160000", "y")];
+        let content = content.map(|(mode, name)| entry(mode, name)).concat();
+        assert_eq!(names(&content), ["y", "z.txt", "z", "z0"]);
+    }
+
+    #[test]
+    fn modes_are_read_as_git_reads_them() {
+        let check = |mode: &str, expected: Result<Kind, ()>| {
+            let content = entry(mode, "a");
+            assert_eq!(tree(&content).unwrap()[0].kind().map_err(drop), expected, "{mode}");
+        };
+        check("100644", Ok(Kind::File(Mode::Regular)));
+        check("100664", Ok(Kind::File(Mode::Regular)));
+        check("100755", Ok(Kind::File(Mode::Executable)));
+        check("040000", Ok(Kind::Folder));
+        check("170000", Err(()));
+        check("9", Err(()));
+        check("", Err(()));
+    }
+
+    /// Objects with some bytes changed, cut out or doubled are read or refused.
+    #[test]
+    fn no_object_is_too_odd() {
+        let id = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let who = "Ada <a@b.c> 1767225600 +0000";
+        let samples = [
+            [entry("100644", "a"), entry("40000", "dir")].concat(),
+            format!("tree {id}\nparent {id}\nauthor {who}\ncommitter {who}\ngpgsig -\n x\n\nm\n")
+                .into_bytes(),
+            format!("object {id}\ntype commit\ntag v1\ntagger {who}\n\nm\n").into_bytes(),
+        ];
+        let mut number = 1u32;
+        let mut next = |below: usize| {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (number >> 8) as usize % below
+        };
+        for sample in samples.iter().cycle().take(3000) {
+            let mut content = sample.clone();
+            for _ in 0..1 + next(4) {
+                let at = next(content.len());
+                let end = at + next(content.len() - at);
+                match next(3) {
+                    0 => content[at] = next(256) as u8,
+                    1 if end - at < content.len() - 1 => drop(content.drain(at..end)),
+                    _ => content.extend_from_within(at..end),
+                }
+            }
+            for raw in tree(&content).unwrap_or_default() {
+                let _ = (raw.kind(), raw.name(), raw.key().count());
+            }
+            let _ = (commit(&content).map(drop), tag(&content).map(drop));
+        }
+    }
 }
