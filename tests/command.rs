@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use driftlab_tests::{root, run, told, tool};
+use driftlab_tests::{driftlab, root, run, told, tool};
 
 /// A scratch folder with a file in it, named by the test.
 fn scratch(name: &str, files: &[(&str, &str)]) -> PathBuf {
@@ -146,23 +146,97 @@ fn mistakes_exit_with_2_and_are_shown_where_they_stand() {
     insta::assert_snapshot!("mistakes", all);
 }
 
-#[test]
-fn what_is_hostile_is_refused_quickly() {
+/// What the command comes to with little memory (500 MB) and little time (20 s of a processor).
+fn bounded(folder: &Path, args: &[&str]) -> String {
+    const LIMITS: &str = "ulimit -v 500000 && ulimit -t 20 && exec \"$0\" \"$@\"";
+    let mut shell = Command::new("sh");
+    let output = shell.current_dir(folder).args(["-c", LIMITS]).arg(driftlab()).args(args).output();
+    told(&output.expect("sh runs"))
+}
+
+/// Files that nobody means to write, by name.
+fn bad_files() -> Vec<(&'static str, Vec<u8>)> {
     let laughs = (1..10).fold("a0: &a0 [lol]\n".to_owned(), |text, n| {
         let aliases = vec![format!("*a{}", n - 1); 9].join(",");
         format!("{text}a{n}: &a{n} [{aliases}]\n")
     });
-    for text in [laughs, "[".repeat(100_000), "\0\u{1}".into(), "é".repeat(1000)] {
-        assert!(scenario("hostile", &text).starts_with("exit 2\n"));
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n";
+    let deep: String = (0..3000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    vec![
+        ("malformed YAML", b"scenario: x\nsteps: [\n".to_vec()),
+        ("billion laughs", laughs.clone().into_bytes()),
+        ("billion laughs in a manifest", format!("{manifest}{laughs}").into_bytes()),
+        ("100,000 brackets", vec![b'['; 100_000]),
+        ("100,000 braces", "{a: ".repeat(100_000).into_bytes()),
+        ("3,000 levels of indentation", deep.into_bytes()),
+        ("200,000 documents", "--- a\n".repeat(200_000).into_bytes()),
+        ("a line of 300,000 characters", format!("about: {}\nx: y\n", "x".repeat(300_000)).into()),
+        ("no UTF-8", b"scenario: x\nabout: \xff\xfe\n".to_vec()),
+        ("UTF-16", b"\xff\xfes\0c\0e\0n\0".to_vec()),
+        ("NUL", b"scenario: \0\n".to_vec()),
+        ("nothing", Vec::new()),
+        ("a comment", b"# nothing\n".to_vec()),
+        ("a text", b"hello\n".to_vec()),
+        ("a list", b"- a\n- b\n".to_vec()),
+        ("a tab", b"scenario: x\nsteps:\n\t- at: 1m\n".to_vec()),
+        ("a key twice", b"scenario: x\nscenario: y\n".to_vec()),
+        ("an alias of nothing", b"scenario: *x\n".to_vec()),
+        ("a byte order mark and CRLF", format!("\u{feff}stpes:\r\n- at: 1m\r\n").into_bytes()),
+    ]
+}
+
+#[test]
+fn bad_files_are_refused_with_place_and_remedy_in_bounded_time_and_memory() {
+    let mut all = String::new();
+    for (name, content) in bad_files() {
+        let folder =
+            scratch("bad", &[("s.yaml", ""), ("d/k/kustomization.yaml", "resources: [a.yaml]\n")]);
+        for file in ["s.yaml", "d/a.yaml", "d/k/a.yaml"] {
+            std::fs::write(folder.join(file), &content).unwrap();
+        }
+        let scenario = bounded(&folder, &["run", "s.yaml"]);
+        let manifest = bounded(&folder, &["run", "d"]);
+        let built = bounded(&folder, &["build", "d/k"]);
+        for told in [&scenario, &manifest] {
+            assert!(told.starts_with("exit 2\n"), "{name}: {told}");
+        }
+        all += &format!("## {name}\nrun FILE: {scenario}run DIR: {manifest}build: {built}\n");
     }
-    let folder = scratch("large", &[("s.yaml", "")]);
-    std::fs::File::create(folder.join("s.yaml")).unwrap().set_len(100 << 20).unwrap();
-    assert!(told(&run(&folder, &["run", "s.yaml"])).starts_with("exit 2\n"));
-    for args in
-        [&["run", "nowhere.yaml"][..], &["run"], &["dance"], &["run", "--seed", "x", "s.yaml"]]
-    {
-        assert!(told(&run(&folder, args)).starts_with("exit 2\n"), "{args:?}");
+    insta::assert_snapshot!("bad_files", all);
+}
+
+#[test]
+fn what_is_no_file_to_read_is_refused_with_a_remedy() {
+    let folder = scratch("no-file", &[("folder/README", "hello\n"), ("s.yaml", "")]);
+    for (large, size) in [("large.yaml", 100), ("large/a.yaml", 100)] {
+        std::fs::create_dir_all(folder.join("large")).unwrap();
+        std::fs::File::create(folder.join(large)).unwrap().set_len(size << 20).unwrap();
     }
+    std::fs::create_dir(folder.join("loops")).unwrap();
+    for (to, link) in [("b.yaml", "loops/a.yaml"), ("a.yaml", "loops/b.yaml"), ("loop", "loop")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
+    }
+    std::fs::write(folder.join("loops/kustomization.yaml"), "resources:\n- a.yaml\n").unwrap();
+    let commands: [&[&str]; 14] = [
+        &["run"],
+        &["run", "nowhere.yaml"],
+        &["run", "folder"],
+        &["run", "large.yaml"],
+        &["run", "large"],
+        &["run", "loop"],
+        &["run", "loops"],
+        &["run", "/dev/zero"],
+        &["build", "nowhere"],
+        &["build", "folder"],
+        &["build", "s.yaml"],
+        &["build", "loops"],
+        &["explain", "nowhere.yaml", "pod/a", "spec"],
+        &["run", "--seed", "x", "s.yaml"],
+    ];
+    let told =
+        commands.map(|args| format!("$ driftlab {}\n{}\n", args.join(" "), bounded(&folder, args)));
+    assert!(told.iter().all(|told| told.contains("\nexit 2\n")), "{told:#?}");
+    insta::assert_snapshot!("no_files", told.join(""));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use driftlab::git::{Blob, Entry, Mode, Tree};
-use driftlab::manifest::{build_from, yaml};
+use driftlab::manifest::{self, build_from, yaml};
+use driftlab::scenario;
 
 use super::{Exit, Mistake};
 
@@ -47,14 +48,31 @@ fn build(folder: &Path) -> Exit {
     if let Some(trouble) = trouble.take() {
         return Err(trouble);
     }
-    let built = built.map_err(|mistake| Mistake(format!("/{mistake}")))?;
+    let built = built.map_err(|mistake| Mistake(told(mistake)))?;
     for warning in &built.warnings {
-        anstream::eprintln!("driftlab: warning: /{warning}");
+        anstream::eprintln!("driftlab: warning: {}", from_here(&format!("/{warning}")));
     }
     let documents: Vec<String> =
         built.objects.iter().map(|object| yaml::to_string(object.as_value())).collect();
     anstream::print!("{}", documents.join("---\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A mistake with its line; paths count from the current folder.
+fn told(mistake: manifest::Mistake) -> String {
+    let path = format!("/{}", mistake.file);
+    let text = std::fs::read_to_string(&path).ok();
+    let mistake = manifest::Mistake { file: path, ..mistake };
+    from_here(&scenario::Mistake::in_manifest(mistake, text.as_deref()).to_string())
+}
+
+/// A message without the way from the top of the disk to the current folder.
+fn from_here(message: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    match here.to_str().map(|here| here.trim_matches('/')) {
+        None | Some("") => message.to_owned(),
+        Some(here) => message.replace(&format!("/{here}/"), "").replace(&format!("{here}/"), ""),
+    }
 }
 
 /// What stands at a path; what can't be read is noted, and taken for missing.
@@ -82,5 +100,9 @@ fn entry(path: &Path, trouble: &RefCell<Option<Mistake>>) -> Option<Entry> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Mistake {
-    Mistake(format!("{}: {error}; name a folder and files that can be read", path.display()))
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        _ => error.to_string(),
+    };
+    Mistake(format!("{}: {message}\n  = name a folder and files that can be read", path.display()))
 }

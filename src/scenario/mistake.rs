@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::manifest;
+
 /// A mistake in a scenario, or in a file that it names.
 ///
 /// It prints as compilers do:
@@ -44,6 +46,36 @@ pub struct Place {
 }
 
 impl Mistake {
+    /// A mistake in a manifest, of which only the line is known; `text` is the file.
+    pub fn in_manifest(mistake: manifest::Mistake, text: Option<&str>) -> Self {
+        let manifest::Mistake { file, line, message, remedy } = mistake;
+        let text = text.and_then(|text| text.lines().nth(line.checked_sub(1)?)).unwrap_or_default();
+        let place = match text.trim() {
+            "" if line > 0 => Place { file: format!("{file}:{line}"), ..Place::default() },
+            "" => Place { file, ..Place::default() },
+            marked => Place {
+                file,
+                line,
+                column: 1 + text.chars().take_while(|c| c.is_whitespace()).count(),
+                length: marked.chars().count(),
+                text: text.to_owned(),
+                path: String::new(),
+            },
+        };
+        Mistake::at("", message).expected(remedy).with_place(place)
+    }
+
+    /// The same, of a file whose path counts from a folder.
+    pub(crate) fn within(mut self, folder: &str) -> Self {
+        let folder = folder.trim_end_matches('/');
+        self.place.file = match (self.place.file.as_str(), folder) {
+            ("", _) => folder.to_owned(),
+            (file, "" | ".") => file.to_owned(),
+            (file, _) => format!("{folder}/{file}"),
+        };
+        self
+    }
+
     /// A mistake at a part of a scenario.
     pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         Mistake {
@@ -92,15 +124,19 @@ impl fmt::Display for Mistake {
         let Place { file, line, column, length, text, path } = &self.place;
         match (file.is_empty(), line) {
             (false, 0) => write!(f, "{file}: {}", self.message)?,
-            (false, _) => write!(f, "{file}:{line}:{column}: {}", self.message)?,
+            (false, _) => {
+                write!(f, "{file}:{line}:{}: {}", self.place.column, self.message)?;
+            }
             (true, _) if path.is_empty() => f.write_str(&self.message)?,
             (true, _) => write!(f, "{path}: {}", self.message)?,
         }
         let margin = " ".repeat(line.to_string().len());
-        let beside = if expected_fits(&self.expected) { self.expected.as_str() } else { "" };
+        let (text, column, length) = excerpt(text, *column, *length);
+        let fits = column + length + self.expected.chars().count() <= WIDTH + 4;
+        let beside = if fits { self.expected.as_str() } else { "" };
         if *line > 0 {
             let indent = " ".repeat(column.saturating_sub(1));
-            let carets = "^".repeat((*length).max(1));
+            let carets = "^".repeat(length);
             let marked = format!("{indent}{carets} {beside}");
             write!(f, "\n{margin} |\n{line} | {text}\n{margin} | {}", marked.trim_end())?;
         }
@@ -112,9 +148,38 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Whether what was expected is short enough to stand beside the caret.
-fn expected_fits(expected: &str) -> bool {
-    expected.chars().count() <= 60
+/// How much of a line is shown.
+const WIDTH: usize = 96;
+
+/// What of a line fits on one, around a column, the column and the length in it. What would move the
+/// cursor is shown in another way.
+fn excerpt(text: &str, column: usize, length: usize) -> (String, usize, usize) {
+    const BEFORE: usize = 40;
+    let all: Vec<char> = text.chars().filter(|c| *c != '\u{feff}').map(visible).collect();
+    let length = length.max(1);
+    if all.len() <= WIDTH {
+        return (all.into_iter().collect(), column, length);
+    }
+    let start = column.saturating_sub(BEFORE).min(all.len() - WIDTH);
+    let end = start + WIDTH;
+    let (before, after) =
+        (if start > 0 { "…" } else { "" }, if end < all.len() { "…" } else { "" });
+    let shown: String = all[start..end].iter().collect();
+    let at = column - start + before.chars().count();
+    (format!("{before}{shown}{after}"), at, length.min((end + 1).saturating_sub(column)).max(1))
+}
+
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}'..='\u{9f}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        other => other,
+    }
 }
 
 impl std::error::Error for Mistake {}
@@ -175,6 +240,20 @@ heal.yaml:12:5: unknown key 'rnu'
    |     ^^^ expected one of: at, run
    = did you mean 'run'?";
         assert_eq!(mistake.to_string(), expected);
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_mistake_is_shown() {
+        let text = format!("{}\u{0}b{}", "a".repeat(1000), "c".repeat(1000));
+        let (shown, column, length) = excerpt(&text, 1001, 500);
+        assert_eq!(shown.chars().count(), 98);
+        assert_eq!(shown.chars().nth(column - 1), Some('\u{2400}'));
+        assert_eq!(length, 57);
+        for column in [1, 2, 1999, 2002, 2003] {
+            let (shown, column, length) = excerpt(&text, column, 1);
+            assert!(column + length - 1 <= shown.chars().count() + 1, "{column} {shown}");
+        }
+        assert_eq!(excerpt("\u{feff}a\tb", 1, 0), ("a b".into(), 1, 1));
     }
 
     #[test]

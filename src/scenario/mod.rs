@@ -5,6 +5,7 @@
 mod cause;
 mod commands;
 mod explain;
+mod file;
 mod mistake;
 mod names;
 mod origin;
@@ -27,7 +28,6 @@ pub use crate::sim::Scenario;
 
 use std::path::Path;
 
-use crate::manifest::yaml;
 use prepare::Script;
 
 /// Reads a scenario; `file` is its name for messages.
@@ -64,7 +64,7 @@ pub struct Loaded {
 /// When the file cannot be read, and every mistake that can be found before anything runs.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Mistake>> {
     let file = path.display().to_string();
-    let source = read_text(path).map_err(|message| vec![Mistake::in_file(&file, message)])?;
+    let source = file::read(path).map_err(|mistake| vec![mistake])?;
     let read = reading::read(&file, &source)?;
     let base = path.parent().unwrap_or(Path::new("."));
     let script = Script::read(&read.scenario, base).map_err(|mistakes| {
@@ -98,12 +98,4 @@ impl Loaded {
     pub fn play(&self, options: &RunOptions) -> Run {
         run::run(&self.script, options)
     }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > yaml::MAX_BYTES as u64 {
-        return Err(format!("{size} bytes; at most {} are read", yaml::MAX_BYTES));
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }

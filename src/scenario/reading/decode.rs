@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Reader;
 use super::expect::expectations;
 use super::fields::Fields;
-use super::node::{Node, Shape};
+use super::node::{Node, Shape, Spot};
 use crate::scenario::mistake::Mistake;
 use crate::sim::script::{
     Action, ClusterSpec, DeliverySpec, PipelineSpec, RepositorySpec, Scenario, Step, SyncSpec,
@@ -28,12 +28,11 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         "steps",
         "expect",
     ];
-    let fields = Fields::of(reader, node, "", "a scenario", &KEYS);
-    if fields.iter().next().is_none() {
-        let mistake = Mistake::at("", "there is no scenario in it")
-            .hint("the smallest one has 'scenario: A title' and 'steps:'");
+    if let Some(mistake) = no_scenario(node) {
         reader.mistake(node.place, mistake);
+        return Scenario::default();
     }
+    let fields = Fields::of(reader, node, "", "a scenario", &KEYS);
     let mut scenario = Scenario {
         title: fields.text(reader, "scenario"),
         about: fields.text(reader, "about"),
@@ -50,6 +49,26 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
     };
     steps(reader, &fields, &mut scenario);
     scenario
+}
+
+/// What a document is that is no scenario at all.
+fn no_scenario(node: &Node) -> Option<Mistake> {
+    const SMALLEST: &str = "the smallest scenario has 'scenario: A title' and 'steps:'";
+    let has = |fields: &[(String, Spot, Node)], key| fields.iter().any(|(name, ..)| name == key);
+    match &node.shape {
+        Shape::Map(fields) if has(fields, "apiVersion") && has(fields, "kind") => {
+            let hint = "'driftlab run DIR' reconciles a folder of manifests";
+            Some(Mistake::at("", "a manifest, and no scenario").hint(hint))
+        }
+        Shape::Map(fields) if !fields.is_empty() => None,
+        Shape::Map(_) | Shape::Null => {
+            Some(Mistake::at("", "there is no scenario in it").hint(SMALLEST))
+        }
+        _ => {
+            let message = format!("{}, and no scenario", node.word());
+            Some(Mistake::at("", message).expected("expected a map").hint(SMALLEST))
+        }
+    }
 }
 
 fn repositories(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, RepositorySpec> {

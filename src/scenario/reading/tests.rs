@@ -95,7 +95,8 @@ fn mistakes_are_told_by_line_column_and_word() {
         assert_eq!(mistake(source), (line, column, length, message.to_owned()), "{source}");
     };
     check("", 1, 1, 1, "there is no scenario in it");
-    check("- a\n", 1, 1, 1, "'' is a list");
+    check("- a\n", 1, 1, 1, "a list, and no scenario");
+    check("a: b\nkind: A\napiVersion: v1\n", 1, 1, 1, "a manifest, and no scenario");
     check("scenario: x\nstpes: []\n", 2, 1, 5, "unknown key 'stpes' in a scenario");
     check("scenario: x\nuntil: soon\n", 2, 8, 4, "\"soon\" is no time");
     check("scenario: x\nseed: -1\n", 2, 7, 2, "'seed' is a number");

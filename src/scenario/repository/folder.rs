@@ -3,17 +3,26 @@
 use crate::git::Tree;
 use crate::manifest::{self, Overlay};
 use crate::object::Object;
-use crate::scenario::mistake::{Mistake, Place};
+use crate::scenario::mistake::Mistake;
 use crate::sim::World;
 
 /// The objects of a folder, as Flux builds it.
 ///
 /// # Errors
 ///
-/// When it cannot be built: then there is nothing to run.
+/// When it cannot be built, or to nothing: then there is nothing to run.
 pub(super) fn build(tree: &Tree, folder: &str) -> Result<Vec<Object>, Mistake> {
     let built = manifest::build_generated(tree, folder, &Overlay::default());
-    built.map(|built| built.objects).map_err(|mistake| unbuildable(mistake, tree, folder))
+    let objects = built.map_err(|mistake| unbuildable(mistake, tree, folder))?.objects;
+    if objects.is_empty() {
+        let others = with_manifests(tree);
+        let hint = match others.is_empty() {
+            true => "a manifest is a file of YAML whose name ends in .yaml or .yml".to_owned(),
+            false => format!("--path names a folder; these have manifests: {}", others.join(", ")),
+        };
+        return Err(Mistake::in_file(folder, "there are no manifests in it").hint(hint));
+    }
+    Ok(objects)
 }
 
 /// Where objects go that name no namespace: nowhere if some are to be somewhere, else to the namespace
@@ -32,21 +41,9 @@ pub(super) fn home(built: &[Object]) -> Option<&'static str> {
 }
 
 fn unbuildable(mistake: manifest::Mistake, tree: &Tree, folder: &str) -> Mistake {
-    let manifest::Mistake { file, line, message, remedy } = mistake;
-    let text = tree.text(&file).and_then(|text| text.lines().nth(line.checked_sub(1)?));
-    let text = text.unwrap_or_default();
-    let start = text.chars().take_while(|c| c.is_whitespace()).count();
-    let length = text.trim().chars().count().max(1);
-    let place = Place {
-        line: if text.is_empty() { 0 } else { line },
-        file: if text.is_empty() && line > 0 { format!("{file}:{line}") } else { file },
-        column: start + 1,
-        length,
-        text: text.to_owned(),
-        path: String::new(),
-    };
-    let hint = elsewhere(tree, folder, &place.file);
-    Mistake::at("", message).with_place(place).expected(remedy).hint(hint)
+    let hint = elsewhere(tree, folder, &mistake.file);
+    let text = tree.text(&mistake.file);
+    Mistake::in_manifest(mistake, text).hint(hint)
 }
 
 /// What may be run instead of a folder that cannot be built.

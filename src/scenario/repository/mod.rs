@@ -41,10 +41,11 @@ pub(super) fn script(
             .hint(format!("it has: {}", folder::with_manifests(&checkout.tree).join(", "))));
     }
     let mut plan = Plan { name: name_of(path), ..Plan::default() };
-    match root {
-        Some(root) => plan.resume(&flux, root, &checkout)?,
-        None => plan.bootstrap(&flux, &folder, &checkout)?,
-    }
+    let planned = match root {
+        Some(root) => plan.resume(&flux, root, &checkout),
+        None => plan.bootstrap(&flux, &folder, &checkout),
+    };
+    planned.map_err(|mistake| mistake.within(&shown))?;
     let title = title(path, &folder, &checkout.repository);
     Ok(plan.script(&title, shown, checkout.repository))
 }
