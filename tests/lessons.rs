@@ -39,6 +39,19 @@ fn every_lesson_shows_what_it_claims_and_the_same_each_time() {
     }
 }
 
+/// What the README shows first is what its first command prints, some lines left out.
+#[test]
+fn the_readme_shows_what_the_first_command_prints() {
+    let (_, text) = include_str!("../README.md").split_once("```text\n").expect("a sample");
+    let (sample, _) = text.split_once("```").expect("an end of the sample");
+    let mut printed = String::new();
+    heal::show(&mut printed).expect("a text takes all");
+    let mut lines = printed.lines();
+    for line in sample.lines() {
+        assert!(lines.any(|printed| printed == line), "not printed, or not there:\n{line}");
+    }
+}
+
 #[test]
 fn the_start_of_every_exercise_fails() {
     for lesson in LESSONS {

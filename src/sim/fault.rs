@@ -258,6 +258,32 @@ impl FaultAction {
             FaultAction::ClockSkew { .. } => "clockSkew",
         }
     }
+
+    /// What it does, in a few words: `apiError 503`.
+    pub(super) fn effect(&self) -> String {
+        let name = self.name();
+        match self {
+            FaultAction::GitDown { url } => words(&[name, url]),
+            FaultAction::GitSlow { url, by } => words(&[name, url, &format!("by {by}")]),
+            FaultAction::ApiError { code, .. } => format!("{name} {code}"),
+            FaultAction::Slow { by, .. } => format!("{name} by {by}"),
+            FaultAction::Crash { actor, after_request, restart_after } => {
+                let when = if *after_request { "after the request" } else { "" };
+                format!("{}, back after {restart_after}", words(&[name, actor, when]))
+            }
+            FaultAction::Partition { actor } => format!("{name} {actor}"),
+            FaultAction::Stale { actor, kind } | FaultAction::DropEvents { actor, kind } => {
+                words(&[name, actor, kind])
+            }
+            FaultAction::Rewind { actor, versions } => format!("{name} {actor} by {versions}"),
+            FaultAction::NodeDown { node } => format!("{name} {node}"),
+            FaultAction::ClockSkew { actor, ahead_ms } => format!("{name} {actor} by {ahead_ms}ms"),
+            FaultAction::AnswerLost { .. }
+            | FaultAction::RegistryDown {}
+            | FaultAction::WebhooksLost {}
+            | FaultAction::Compact {} => name.into(),
+        }
+    }
 }
 
 /// `2m0s: gitDown for 30s`.
@@ -280,33 +306,15 @@ impl fmt::Display for Trigger {
     }
 }
 
+/// What it does, and to which requests: `apiError 503 to kustomize-controller's every patch`.
 impl fmt::Display for FaultAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name();
+        f.write_str(&self.effect())?;
         match self {
-            FaultAction::GitDown { url } => write!(f, "{}", words(&[name, url])),
-            FaultAction::GitSlow { url, by } => write!(f, "{} by {by}", words(&[name, url])),
-            FaultAction::ApiError { code, requests } => {
-                write!(f, "{name} {code}{}", requests.suffix())
-            }
-            FaultAction::AnswerLost { requests } => write!(f, "{name}{}", requests.suffix()),
-            FaultAction::Slow { requests, by } => write!(f, "{name} by {by}{}", requests.suffix()),
-            FaultAction::Crash { actor, after_request, restart_after } => {
-                let when = if *after_request { "after the request" } else { "" };
-                write!(f, "{}, back after {restart_after}", words(&[name, actor, when]))
-            }
-            FaultAction::Partition { actor } => write!(f, "{name} {actor}"),
-            FaultAction::Stale { actor, kind } | FaultAction::DropEvents { actor, kind } => {
-                write!(f, "{}", words(&[name, actor, kind]))
-            }
-            FaultAction::Rewind { actor, versions } => write!(f, "{name} {actor} by {versions}"),
-            FaultAction::NodeDown { node } => write!(f, "{name} {node}"),
-            FaultAction::ClockSkew { actor, ahead_ms } => {
-                write!(f, "{name} {actor} by {ahead_ms}ms")
-            }
-            FaultAction::RegistryDown {}
-            | FaultAction::WebhooksLost {}
-            | FaultAction::Compact {} => f.write_str(name),
+            FaultAction::ApiError { requests, .. }
+            | FaultAction::AnswerLost { requests }
+            | FaultAction::Slow { requests, .. } => f.write_str(&requests.suffix()),
+            _ => Ok(()),
         }
     }
 }

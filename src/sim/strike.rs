@@ -196,7 +196,7 @@ impl Inner {
         }
         for fault in 0..self.faults.plan.len() {
             if self.strikes(fault, actor, request, choice) {
-                return self.strike(fault, request);
+                return self.strike(fault, actor, request);
             }
         }
         Verdict::Pass
@@ -248,11 +248,13 @@ impl Inner {
     }
 
     /// What a fault does to a request that it strikes.
-    fn strike(&mut self, index: usize, request: &Request) -> Verdict {
+    fn strike(&mut self, index: usize, actor: &str, request: &Request) -> Verdict {
         let plan = self.faults.plan.clone();
         let fault = &plan[index].what;
         let (verb, kind) = words_of(request);
-        self.note_fault(fault.name(), format!("{fault} strikes {}", words(&[verb, kind])));
+        let effect = fault.effect();
+        let whose = if effect.contains(actor) { String::new() } else { format!("{actor}'s") };
+        self.note_fault(fault.name(), format!("{effect} strikes {}", words(&[&whose, verb, kind])));
         match fault {
             FaultAction::GitDown { .. }
             | FaultAction::RegistryDown {}
