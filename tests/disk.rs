@@ -201,6 +201,7 @@ fn commit_tree(folder: &Path, tree: &[u8]) {
     fs::write(folder.join(".git/refs/heads/main"), commit + "\n").unwrap();
 }
 
+#[cfg(unix)]
 fn pipe(path: &Path) {
     let _ = fs::remove_file(path);
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 pub(super) const DAMAGED: &str =
     "the repository is damaged; `git fsck` says where, a fresh clone mends it";
 
+/// What to do about a folder without a repository.
+pub(super) const NO_REPOSITORY: &str = "name a folder that `git init` or `git clone` made";
+
 /// What to do about something in the history that is too much, or not supported.
 pub(super) const LEAVE_OUT: &str =
     "remove it; if only old commits have it, `git clone --depth 1` leaves them out";

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::build::{Builder, build};
-use super::error::DAMAGED;
+use super::error::{DAMAGED, NO_REPOSITORY};
 use super::program::{answer, bare_git, failed, git, not_started, run, text};
 use super::{DiskError, guard, objects};
 use crate::git::{ObjectId, ObjectKind, Repository};
@@ -93,17 +93,19 @@ fn check(path: &Path) -> Result<(), DiskError> {
 
 /// Git says the same of a folder without a repository and of one whose repository it cannot make out.
 fn no_repository(path: &Path, error: DiskError) -> DiskError {
+    const UNREADABLE: &str =
+        "not a git repository that can be read: its HEAD, objects or refs are missing or broken";
+    const ASTRAY: &str =
+        "mend the path in .git (`git worktree repair`), or name the repository itself";
     let inside = path.join(".git");
-    if inside.is_file() {
-        let remedy = "mend the path in .git (`git worktree repair`), or name the repository itself";
-        return error.with_remedy(remedy);
-    }
     let is_there = inside.exists() || path.join("HEAD").exists();
-    if is_there && error.message.starts_with("not a git repository") {
-        let message = "not a git repository that can be read: its HEAD, objects or refs are missing or broken";
-        return DiskError::new(path, message).with_remedy(DAMAGED);
+    match error.message.as_str() {
+        said if said.starts_with("invalid gitfile") => error.with_remedy(ASTRAY),
+        said if !said.starts_with("not a git repository") => error.or_remedy(DAMAGED),
+        _ if inside.is_file() => error.with_remedy(ASTRAY),
+        _ if is_there => DiskError::new(path, UNREADABLE).with_remedy(DAMAGED),
+        _ => error.or_remedy(NO_REPOSITORY),
     }
-    error.or_remedy(DAMAGED)
 }
 
 /// The id of the commit at HEAD; none when there is no such commit here.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use super::error::{DAMAGED, Fault, LEAVE_OUT};
 use super::program::{answer, failed, git, not_started, overhear};
@@ -28,34 +29,55 @@ pub(super) struct RawObjects {
 pub(super) fn read(path: &Path, tips: &[&str]) -> Result<RawObjects, DiskError> {
     let mut list = git(path, &["rev-list", "--objects", "--no-object-names"]);
     list.args(tips).arg("--");
-    let mut lister = start(path, &mut list)?;
+    let (lister, ids) = Running::start(path, list)?;
     let mut cat = git(path, &["cat-file", "--batch", "--buffer"]);
-    cat.stdin(Stdio::from(lister.stdout.take().expect("it was asked for")));
-    let mut reader = start(path, &mut cat)?;
-    // Who holds on to the pipe between the two keeps the first from ending when the second does.
-    drop(cat);
-    let complaints = [&mut lister, &mut reader].map(|child| child.stderr.take());
-    let complaints = complaints.map(|stderr| overhear(stderr.expect("it was asked for")));
-    let objects = BufReader::with_capacity(1 << 16, reader.stdout.take().expect("as above"));
+    cat.stdin(Stdio::from(ids));
+    let (mut reader, objects) = Running::start(path, cat)?;
+    let objects = BufReader::with_capacity(1 << 16, objects);
     let read = Batch { path, objects, bytes: 0 }.read_all();
     if read.is_err() {
-        let _ = reader.kill();
+        reader.stop();
     }
-    let ended = [lister.wait(), reader.wait()].map(|end| end.is_ok_and(|status| status.success()));
-    let [of_list, of_read] = complaints.map(|thread| thread.join().unwrap_or_default());
-    match read {
-        Err(Stop::Broken(what)) if of_read.is_empty() => Err(DiskError::new(path, what)),
-        Err(Stop::Broken(what)) => Err(failed(path, &of_read).about(&what)),
+    let (list, cat) = (lister.end(), reader.end());
+    let read = match read {
+        Ok(objects) => list.and(cat).map(|()| objects).map_err(|said| failed(path, &said)),
         Err(Stop::Refused(error)) => Err(error),
-        Ok(_) if !ended[0] => Err(failed(path, &of_list)),
-        Ok(_) if !ended[1] => Err(failed(path, &of_read)),
-        Ok(objects) => Ok(objects),
-    }
-    .map_err(|error| error.or_remedy(DAMAGED))
+        Err(Stop::Broken(what)) => Err(match cat {
+            Err(said) if !said.is_empty() => failed(path, &said).about(&what),
+            _ => DiskError::new(path, what),
+        }),
+    };
+    read.map_err(|error| error.or_remedy(DAMAGED))
 }
 
-fn start(path: &Path, command: &mut Command) -> Result<Child, DiskError> {
-    command.spawn().map_err(|error| not_started(path, &error))
+/// A program whose output is read while it runs.
+struct Running {
+    child: Child,
+    complaints: JoinHandle<Vec<u8>>,
+}
+
+impl Running {
+    /// Starts a command, and lets go of it: whoever held on to the pipe between two programs would keep
+    /// the first from ending when the second does.
+    fn start(path: &Path, mut command: Command) -> Result<(Self, ChildStdout), DiskError> {
+        let mut child = command.spawn().map_err(|error| not_started(path, &error))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let complaints = overhear(stderr.expect("git's commands are given pipes"));
+        let running = Running { child, complaints };
+        Ok((running, stdout.expect("git's commands are given pipes")))
+    }
+
+    fn stop(&mut self) {
+        // One that has ended needs no stopping.
+        let _ = self.child.kill();
+    }
+
+    /// Waits for the end; when it is a bad one, the error is what was complained of.
+    fn end(mut self) -> Result<(), Vec<u8>> {
+        let ended_well = self.child.wait().is_ok_and(|status| status.success());
+        let complaints = self.complaints.join().unwrap_or_default();
+        if ended_well { Ok(()) } else { Err(complaints) }
+    }
 }
 
 /// Why reading ends early.

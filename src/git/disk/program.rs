@@ -6,7 +6,7 @@ use std::process::{ChildStderr, Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
 use super::DiskError;
-use super::error::DAMAGED;
+use super::error::{DAMAGED, NO_REPOSITORY};
 use crate::git::GitVersion;
 
 /// Which `git` is on PATH; none if there is none.
@@ -32,6 +32,9 @@ pub(super) fn bare_git(args: &[&str]) -> Command {
         ("GIT_OPTIONAL_LOCKS", "0"),
         // What a partial clone lacks is not asked for, object by object.
         ("GIT_NO_LAZY_FETCH", "1"),
+        // A remote that falls silent is given up after a minute, as Flux does by default.
+        ("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
+        ("GIT_HTTP_LOW_SPEED_TIME", "60"),
         // Replaced objects would come under other ids.
         ("GIT_NO_REPLACE_OBJECTS", "1"),
     ] {
@@ -99,7 +102,7 @@ pub(super) fn failed(path: &Path, said: &[u8]) -> DiskError {
 /// What Git says, in part, and what helps.
 const REMEDIES: [(&str, &str); 12] = [
     ("dubious ownership", "git config --global --add safe.directory <that folder>"),
-    ("not a git repository", "name a folder that `git init` or `git clone` made"),
+    ("not a git repository", NO_REPOSITORY),
     ("repo version", "see whether a newer Git reads it"),
     ("unknown repository extension", "see whether a newer Git reads it"),
     ("bad config", "mend that line; `git config --list` reads it as Git does"),
