@@ -181,7 +181,7 @@ fn bad_files() -> Vec<(&'static str, Vec<u8>)> {
         ("a tab", b"scenario: x\nsteps:\n\t- at: 1m\n".to_vec()),
         ("a key twice", b"scenario: x\nscenario: y\n".to_vec()),
         ("an alias of nothing", b"scenario: *x\n".to_vec()),
-        ("a byte order mark and CRLF", format!("\u{feff}stpes:\r\n- at: 1m\r\n").into_bytes()),
+        ("a byte order mark and CRLF", "\u{feff}stpes:\r\n- at: 1m\r\n".into()),
     ]
 }
 

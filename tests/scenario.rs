@@ -47,6 +47,36 @@ fn the_same_seed_tells_the_same_story_to_the_byte() {
     assert_ne!(story(7), story(8));
 }
 
+const DAY: &str = "\
+scenario: A day
+repositories:
+  config:
+    files:
+      hello.yaml: |
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: hello}
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: hello, namespace: hello}
+        spec:
+          replicas: 3
+          selector: {matchLabels: {app: hello}}
+          template:
+            metadata: {labels: {app: hello}}
+            spec:
+              containers: [{name: hello, image: nginx:1.27}]
+sync:
+  apps: {repository: config}
+until: 10m
+steps:
+  - {at: 2m, as: alice, run: kubectl scale deployment/hello -n hello --replicas=5}
+  - {at: 4m, as: alice, run: flux suspend kustomization apps}
+  - {at: 5m, as: bob, run: kubectl scale deployment/hello -n hello --replicas=7}
+  - {at: 6m, as: bob, run: kubectl scale deployment/hello -n hello --replicas=5}
+";
+
 const HELLO: &str = "\
 apiVersion: v1
 kind: Namespace
@@ -135,4 +165,51 @@ fn a_scenario_prints_as_a_file_that_a_person_would_write() {
     let source = std::fs::read_to_string(examples().join("heal.yaml")).unwrap();
     let read = scenario::read("heal.yaml", &source).unwrap();
     insta::assert_snapshot!("printed", read.to_string());
+}
+
+/// At 2m alice scales to 5, at 2m05s the loop has healed it; at 4m the loop is suspended, at 5m bob scales
+/// to 7 and at 6m back to 5.
+#[test]
+fn what_must_be_so_by_a_time_must_be_so_then_and_says_since_when() {
+    let check = |expectation: &str, expected: &str| {
+        let source = format!("{DAY}expect:\n  - {expectation}\n");
+        let scenario = scenario::read("day.yaml", &source).unwrap_or_else(|m| panic!("{m:?}"));
+        let run = scenario.play_with(&examples(), &RunOptions::default()).unwrap();
+        let verdict = &run.verdicts[0];
+        let told = match verdict.holds {
+            true => verdict.text.clone(),
+            false => verdict.difference.lines().last().unwrap_or_default().to_owned(),
+        };
+        assert_eq!(told, expected, "{expectation}");
+    };
+    let of = "of: deployment/hello -n hello";
+    let name = "deployment/hello -n hello: spec.replicas";
+    let replicas = |more: &str| format!("{{field: spec.replicas, {of}, {more}}}");
+    // It was three before anybody touched it, which proves nothing.
+    check(&replicas("is: 3, by: 3m30s"), &format!("{name} is 3 by 3m30s, since 2m05s"));
+    check(
+        &replicas("is: 3, by: 3m30s, from: 1m50s"),
+        &format!("{name} is 3 by 3m30s, since 2m05s"),
+    );
+    check(&replicas("is: 3, by: 1m30s, from: 1m"), &format!("{name} is 3 by 1m30s, all along"));
+    // What was so and is no more does not hold.
+    check(&replicas("is: 3, by: 5m30s"), "it was so from 2m05s to 5m00s");
+    check(&replicas("is: 7, by: 7m"), "it was so from 5m00s to 6m00s");
+    // What is done at that very time comes after 'by' and before 'at'.
+    check(&replicas("is: 7, by: 6m"), &format!("{name} is 7 by 6m00s, since 5m00s"));
+    check(&replicas("is: 5, at: 6m"), &format!("{name} is 5 at 6m00s"));
+    check(&replicas("is: 7, never: true, until: 4m"), &format!("never: {name} is 7 until 4m00s"));
+    check(&replicas("is: 3, always: true, from: 3m, until: 5m"), "at +5m00s");
+    // Counts are of all that happened from then on.
+    check(
+        &format!("{{writes: 1, {of}, actor: bob, by: 5m30s}}"),
+        "1 write by bob to deployment/hello -n hello by 5m30s, since 5m00s",
+    );
+    check(&format!("{{writes: 1, {of}, actor: bob, by: 7m}}"), "it was so from 5m00s to 6m00s");
+    check(
+        &format!("{{writes: 1, {of}, actor: bob, from: 5m30s}}"),
+        "1 write by bob to deployment/hello -n hello at the end",
+    );
+    check("{converged: true, by: 2m30s}", "converged by 2m30s, since 2m05s");
+    check("{converged: true, at: 2m3s}", "Deployment/hello/hello spec.replicas has drifted");
 }

@@ -28,6 +28,9 @@ the repository says.
   --all                fold nothing away: reads, dry runs and cycles without a change too
   --ascii              draw with ASCII characters only
 
+An expectation says when: 'at: T', 'by: T' (not later, and still so then), in a step 'within: SPAN',
+'always: true' or 'never: true' ('from: T', 'until: T'); else it is about the end.
+
 Colours are used on a terminal only; NO_COLOR turns them off. The width is that of COLUMNS, or 100.
 Exit codes: 0 everything holds, 1 something does not, 2 a mistake in the input.
 ";

@@ -141,6 +141,7 @@ impl<'a> Runner<'a> {
 
     /// Does each step at its time, and sees it through.
     fn play(mut self) -> Run {
+        self.begin_to_count();
         for (index, step) in self.script.scenario.steps.iter().enumerate() {
             let at = self.start + step.at;
             if self.end.is_some_and(|end| at > end) {
@@ -163,15 +164,28 @@ impl<'a> Runner<'a> {
             }
             self.world.run_until(next);
             self.look();
+            self.begin_to_count();
+        }
+        for watch in &mut self.watches {
+            watch.decide_if_over(&self.world, self.script);
+        }
+        self.tell_decided();
+    }
+
+    /// Looks at the expectations that count from now on.
+    fn begin_to_count(&mut self) {
+        for watch in &mut self.watches {
+            watch.look_before(&self.world, self.script);
         }
     }
 
-    /// The next time at which a command gives up or an expectation is due.
+    /// The next time at which a command gives up, or an expectation begins to count or is due.
     fn next_deadline(&self) -> Option<Timestamp> {
         let now = self.world.now();
         let sessions = self.sessions.iter().filter_map(Session::deadline);
-        let watches = self.watches.iter().filter_map(Watch::due);
-        sessions.chain(watches).filter(|at| *at > now).min()
+        let due = self.watches.iter().filter_map(Watch::due);
+        let begin = self.watches.iter().map(Watch::from);
+        sessions.chain(due).chain(begin).filter(|at| *at > now).min()
     }
 
     /// Goes on with commands whose waiting is over, and looks at the expectations.

@@ -12,7 +12,21 @@ use crate::time::{Duration, Timestamp};
 pub(super) struct Watch {
     expectation: Expectation,
     start: Timestamp,
+    /// Whether being so once is enough: nobody does anything that could undo it.
+    once: bool,
+    /// Since when it has been so.
+    since: Option<Since>,
+    /// From when to when it was so before that.
+    before: Option<(Timestamp, Timestamp)>,
     pub(super) verdict: Option<Verdict>,
+}
+
+/// Since when something is so.
+#[derive(Clone, Copy)]
+enum Since {
+    /// It was so already when it began to count: nothing brought it about.
+    Always,
+    Then(Timestamp),
 }
 
 impl Watch {
@@ -20,6 +34,9 @@ impl Watch {
         let watch = |expectation: &Expectation| Watch {
             expectation: expectation.clone(),
             start,
+            once: script.ends_early,
+            since: None,
+            before: None,
             verdict: None,
         };
         script.scenario.expect.iter().map(watch).collect()
@@ -35,6 +52,14 @@ impl Watch {
         span.map(|span| self.start + span)
     }
 
+    /// Looks before anything happens that counts, so that what is so already is not taken for done.
+    pub(super) fn look_before(&mut self, world: &World, script: &Script) {
+        let begins = world.now() == self.from();
+        if begins && self.is_by() && self.found(world, script).is_ok() {
+            self.since = Some(Since::Always);
+        }
+    }
+
     /// Looks after something happened: it may be decided already.
     ///
     /// `begun` is when the last step was begun: what counts from a step on counts after it.
@@ -44,7 +69,9 @@ impl Watch {
         }
         match self.expectation.when {
             When::By(_) => {
-                if self.found(world, script).is_ok() {
+                let found = self.found(world, script);
+                self.note(found.is_ok(), world.now());
+                if self.once && found.is_ok() {
                     self.pass();
                 }
             }
@@ -60,6 +87,33 @@ impl Watch {
             }
             When::End | When::At(_) => {}
         }
+    }
+
+    /// Notes since when it has been so.
+    fn note(&mut self, is_so: bool, now: Timestamp) {
+        match (is_so, self.since) {
+            (true, None) => self.since = Some(Since::Then(now)),
+            (false, Some(since)) => {
+                let since = match since {
+                    Since::Always => self.from(),
+                    Since::Then(since) => since,
+                };
+                self.before = Some((since, now));
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Decides what had to be so by now, before anything else happens now.
+    pub(super) fn decide_if_over(&mut self, world: &World, script: &Script) {
+        if self.is_by() {
+            self.decide_if_due(world, script);
+        }
+    }
+
+    fn is_by(&self) -> bool {
+        matches!(self.expectation.when, When::By(_))
     }
 
     /// Decides if the time has come.
@@ -78,15 +132,22 @@ impl Watch {
         match (self.expectation.when, found) {
             (When::Never(_), Ok(())) => self.fail(format!("it is so at {}", self.moment(world))),
             (When::Never(_), Err(_)) | (_, Ok(())) => self.pass(),
-            (_, Err(difference)) => self.fail(difference),
+            (_, Err(difference)) => self.fail(difference + &self.no_more()),
         }
+    }
+
+    /// When it was so, if it was and is no more.
+    fn no_more(&self) -> String {
+        let clock = |at: Timestamp| clock(at.since(self.start));
+        let told = |(from, to)| format!("\nit was so from {} to {}", clock(from), clock(to));
+        self.before.filter(|(from, to)| from < to).map(told).unwrap_or_default()
     }
 
     fn found(&self, world: &World, script: &Script) -> Result<(), String> {
         holds(&self.expectation.claim, self.from(), world, script)
     }
 
-    fn from(&self) -> Timestamp {
+    pub(super) fn from(&self) -> Timestamp {
         self.start + self.expectation.from.unwrap_or(Duration::ZERO)
     }
 
@@ -95,7 +156,14 @@ impl Watch {
     }
 
     fn pass(&mut self) {
-        let text = describe(&self.expectation);
+        let since = match self.since {
+            Some(Since::Always) => ", all along".to_owned(),
+            Some(Since::Then(at)) if !self.once => {
+                format!(", since {}", clock(at.since(self.start)))
+            }
+            _ => String::new(),
+        };
+        let text = describe(&self.expectation) + &since;
         self.verdict = Some(Verdict { text, holds: true, difference: String::new() });
     }
 

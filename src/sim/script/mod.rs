@@ -205,23 +205,29 @@ pub struct Expectation {
     pub claim: Claim,
     /// When.
     pub when: When,
-    /// Only what happens from then on is counted; unset: from the start.
+    /// Only what happens, or is so, from then on is counted; unset: from the start. What a step of a
+    /// scenario file expects counts from that step on.
     pub from: Option<Duration>,
 }
 
-/// When an expectation must hold; times count from the start.
+/// When an expectation must hold; times count from the start of the run.
+///
+/// A claim about a state (a field, an object, pods, convergence) is about that moment; a claim that counts
+/// (writes, writers, commits, drift) is about all that happened [from then](Expectation::from) on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum When {
-    /// At the end.
+    /// `at the end`: when the run is over.
     #[default]
     End,
-    /// At a time.
+    /// `at: T`: at that time, after what is done at that very time.
     At(Duration),
-    /// At some time that is not later.
+    /// `by: T`, or in a step `within: SPAN`: not later than that, and still so then. What is so for a
+    /// while and no more at T does not hold. The verdict says since when it has been so, or that it was
+    /// so *all along*: then nothing that counts brought it about. What is done at T itself comes after.
     By(Duration),
-    /// All the time, up to a time or (`None`) to the end.
+    /// `always: true`: all the time, `until: T` or (`None`) to the end.
     Always(Option<Duration>),
-    /// At no time, up to a time or (`None`) to the end.
+    /// `never: true`: at no time, `until: T` or (`None`) to the end.
     Never(Option<Duration>),
 }
 
