@@ -2,7 +2,13 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>.
 
-use serde_json::{Value, json};
+mod escalation;
+mod roles;
+
+pub(super) use escalation::check_escalation;
+pub(super) use roles::bootstrap;
+
+use serde_json::Value;
 
 use super::refusal;
 use super::resource::Resource;
@@ -16,9 +22,9 @@ pub enum Authorization {
     /// Everybody may do everything.
     #[default]
     AlwaysAllow,
-    /// By Roles, ClusterRoles and their bindings. The group `system:masters` may do everything, and so may
-    /// the control plane's own parts, whose roles are not modelled. Nor is the check that nobody grants
-    /// more than they may do themselves: whoever may write roles and bindings may write any.
+    /// By Roles, ClusterRoles and their bindings; and nobody grants by them what they may not do. The group
+    /// `system:masters` may do everything, and so may the control plane's own parts, whose roles are not
+    /// modelled.
     Rbac,
 }
 
@@ -35,10 +41,11 @@ pub(super) fn authorize(
     resource: &Resource,
     request: &ApiRequest,
 ) -> Result<(), Status> {
-    let wish = Wish::of(caller, resource, request);
-    if request.verb == Verb::Discover || wish.is_trusted() {
+    let subject = Subject::of(caller);
+    if request.verb == Verb::Discover || subject.is_trusted() {
         return Ok(());
     }
+    let wish = Wish::of(&subject, resource, request);
     wish.demand(server, resource)?;
     match makes(server, request) {
         true => Wish { verb: "create", ..wish }.demand(server, resource),
@@ -53,119 +60,62 @@ fn makes(server: &Server, request: &ApiRequest) -> bool {
     is_apply && request.subresource.is_none() && server.get(&object()).is_none()
 }
 
-/// The ClusterRoles and bindings that a server has from the beginning: `cluster-admin`, `admin`, `edit` and
-/// `view`, and the binding that makes `system:masters` cluster admins.
-pub(super) fn bootstrap() -> Vec<Object> {
-    let mut view = vec![json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": READ})];
-    view.extend(VIEW.iter().map(|(group, resources)| rule(group, resources, &READ)));
-    let mut edit: Vec<Value> =
-        EDIT.iter().map(|(group, resources)| rule(group, resources, &WRITE)).collect();
-    edit.push(rule(
-        "",
-        "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy",
-        &READ,
-    ));
-    edit.push(rule("", "serviceaccounts", &["impersonate"]));
-    edit.push(rule("", "pods/eviction serviceaccounts/token", &["create"]));
-    edit.push(rule("coordination.k8s.io", "leases", &[&WRITE[..], &READ].concat()));
-    edit.extend(view.clone());
-    let mut admin = vec![rule(GROUP, "rolebindings roles", &[&WRITE[..], &READ].concat())];
-    admin.push(rule("authorization.k8s.io", "localsubjectaccessreviews", &["create"]));
-    admin.extend(edit.clone());
-    let everything =
-        vec![rule("*", "*", &["*"]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
-    vec![
-        cluster_role("cluster-admin", "", everything),
-        aggregating("admin", "", admin),
-        aggregating("edit", "aggregate-to-admin", edit),
-        aggregating("view", "aggregate-to-edit", view),
-        masters(),
-    ]
+/// Who wants it.
+struct Subject<'a> {
+    user: &'a str,
+    groups: Vec<String>,
 }
 
-const READ: [&str; 3] = ["get", "list", "watch"];
-const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
-
-/// What `view` may read: group, resources.
-const VIEW: [(&str, &str); 9] = [
-    (
-        "",
-        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status",
-    ),
-    (
-        "",
-        "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
-    ),
-    ("events.k8s.io", "events"),
-    ("discovery.k8s.io", "endpointslices"),
-    (
-        "apps",
-        "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status",
-    ),
-    ("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"),
-    ("batch", "cronjobs cronjobs/status jobs jobs/status"),
-    ("policy", "poddisruptionbudgets poddisruptionbudgets/status"),
-    ("networking.k8s.io", "ingresses ingresses/status networkpolicies"),
-];
-
-/// What `edit` may write.
-const EDIT: [(&str, &str); 7] = [
-    (
-        "",
-        "configmaps events persistentvolumeclaims pods pods/attach pods/exec pods/portforward pods/proxy replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
-    ),
-    ("events.k8s.io", "events"),
-    (
-        "apps",
-        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",
-    ),
-    ("autoscaling", "horizontalpodautoscalers"),
-    ("batch", "cronjobs jobs"),
-    ("policy", "poddisruptionbudgets"),
-    ("networking.k8s.io", "ingresses networkpolicies"),
-];
-
-fn rule(group: &str, resources: &str, verbs: &[&str]) -> Value {
-    let resources: Vec<&str> = resources.split(' ').collect();
-    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-}
-
-fn cluster_role(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
-    let mut role = Object::new(&format!("{GROUP}/v1"), "ClusterRole", "", name);
-    role.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
-    if !aggregates.is_empty() {
-        role.set_label(&format!("{GROUP}/{aggregates}"), "true");
+impl<'a> Subject<'a> {
+    /// A caller, with the groups that every user, and every service account, is in.
+    fn of(caller: &'a Caller) -> Self {
+        let mut groups = caller.groups.clone();
+        if let Some(account) = caller.user.strip_prefix("system:serviceaccount:") {
+            let namespace = account.split(':').next().unwrap_or_default();
+            add(&mut groups, "system:serviceaccounts");
+            add(&mut groups, &format!("system:serviceaccounts:{namespace}"));
+        }
+        add(&mut groups, "system:authenticated");
+        Subject { user: &caller.user, groups }
     }
-    role.set("rules", rules);
-    role
-}
 
-/// A ClusterRole that gathers those that are labelled for it, as `rbac.authorization.k8s.io/aggregate-to-view`.
-fn aggregating(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
-    let mut role = cluster_role(name, aggregates, rules);
-    let label = format!("{GROUP}/aggregate-to-{name}");
-    role.set(
-        "aggregationRule",
-        json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}),
-    );
-    role
-}
+    fn is_trusted(&self) -> bool {
+        self.groups.iter().any(|group| group == "system:masters")
+            || CONTROL_PLANE.iter().any(|prefix| self.user.starts_with(prefix))
+    }
 
-fn masters() -> Object {
-    let mut binding =
-        Object::new(&format!("{GROUP}/v1"), "ClusterRoleBinding", "", "cluster-admin");
-    binding.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
-    binding
-        .set("roleRef", json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"}));
-    binding
-        .set("subjects", json!([{"apiGroup": GROUP, "kind": "Group", "name": "system:masters"}]));
-    binding
+    /// The rules of the roles that are bound to it, in a namespace or for the whole cluster.
+    fn rules<'s>(&self, server: &'s Server, namespace: &str) -> impl Iterator<Item = &'s Value> {
+        let wide = server.objects_of(GROUP, "ClusterRoleBinding");
+        let within = server.objects_of(GROUP, "RoleBinding");
+        let within = within.filter(move |b| !namespace.is_empty() && b.namespace() == namespace);
+        wide.chain(within)
+            .filter(|binding| self.is_bound(binding))
+            .filter_map(|binding| role_of(server, binding))
+            .flat_map(|role| gathered(server, role))
+            .flat_map(|role| items(role.get("rules")))
+    }
+
+    /// Whether a binding names the user or one of its groups.
+    fn is_bound(&self, binding: &Object) -> bool {
+        items(binding.get("subjects")).any(|subject| {
+            let text = |field: &str| subject[field].as_str().unwrap_or_default();
+            match text("kind") {
+                "User" => text("name") == self.user,
+                "Group" => self.groups.iter().any(|group| group == text("name")),
+                "ServiceAccount" => {
+                    let (namespace, name) = (text("namespace"), text("name"));
+                    self.user == format!("system:serviceaccount:{namespace}:{name}")
+                }
+                _ => false,
+            }
+        })
+    }
 }
 
 /// What somebody wants to do.
 struct Wish<'a> {
-    user: &'a str,
-    groups: Vec<String>,
+    subject: &'a Subject<'a>,
     verb: &'static str,
     group: &'a str,
     /// The plural, with the subresource behind a slash.
@@ -175,11 +125,10 @@ struct Wish<'a> {
 }
 
 impl<'a> Wish<'a> {
-    fn of(caller: &'a Caller, resource: &'a Resource, request: &'a ApiRequest) -> Self {
+    fn of(subject: &'a Subject<'a>, resource: &'a Resource, request: &'a ApiRequest) -> Self {
         let below = request.subresource.as_ref().map(|s| format!("/{}", s.name()));
         Wish {
-            user: &caller.user,
-            groups: groups(caller),
+            subject,
             verb: request.verb.name(),
             group: &resource.schema.gvk.group,
             resource: format!("{}{}", resource.schema.plural, below.unwrap_or_default()),
@@ -199,42 +148,8 @@ impl<'a> Wish<'a> {
         }
     }
 
-    fn is_trusted(&self) -> bool {
-        self.groups.iter().any(|group| group == "system:masters")
-            || CONTROL_PLANE.iter().any(|prefix| self.user.starts_with(prefix))
-    }
-
     fn is_granted(&self, server: &Server) -> bool {
-        let wide = server.objects_of(GROUP, "ClusterRoleBinding");
-        let within = server.objects_of(GROUP, "RoleBinding");
-        let within =
-            within.filter(|b| !self.namespace.is_empty() && b.namespace() == self.namespace);
-        wide.chain(within)
-            .filter(|binding| self.is_bound(binding))
-            .filter_map(|binding| role_of(server, binding))
-            .any(|role| self.is_allowed(server, role))
-    }
-
-    /// Whether a binding names the user or one of its groups.
-    fn is_bound(&self, binding: &Object) -> bool {
-        items(binding.get("subjects")).any(|subject| {
-            let text = |field: &str| subject[field].as_str().unwrap_or_default();
-            match text("kind") {
-                "User" => text("name") == self.user,
-                "Group" => self.groups.iter().any(|group| group == text("name")),
-                "ServiceAccount" => {
-                    let (namespace, name) = (text("namespace"), text("name"));
-                    self.user == format!("system:serviceaccount:{namespace}:{name}")
-                }
-                _ => false,
-            }
-        })
-    }
-
-    /// Whether a role, or one that it gathers, has a rule for it.
-    fn is_allowed(&self, server: &Server, role: &Object) -> bool {
-        let mut roles = gathered(server, role).into_iter();
-        roles.any(|role| items(role.get("rules")).any(|rule| self.fits(rule)))
+        self.subject.rules(server, self.namespace).any(|rule| self.fits(rule))
     }
 
     fn fits(&self, rule: &Value) -> bool {
@@ -257,22 +172,16 @@ impl<'a> Wish<'a> {
         };
         let why = format!(
             "User {:?} cannot {} resource {:?} in API group {:?} {place}",
-            self.user, self.verb, self.resource, self.group
+            self.subject.user, self.verb, self.resource, self.group
         );
         refusal::forbidden_to(resource, self.name, &why)
     }
 }
 
-/// The groups of a caller, with those that every user, and every service account, is in.
-fn groups(caller: &Caller) -> Vec<String> {
-    let mut groups = caller.groups.clone();
-    groups.push("system:authenticated".into());
-    if let Some(account) = caller.user.strip_prefix("system:serviceaccount:") {
-        let namespace = account.split(':').next().unwrap_or_default();
-        groups.push("system:serviceaccounts".into());
-        groups.push(format!("system:serviceaccounts:{namespace}"));
+fn add(groups: &mut Vec<String>, group: &str) {
+    if !groups.iter().any(|there| there == group) {
+        groups.push(group.into());
     }
-    groups
 }
 
 /// The name that a request is about; a list of one object, by `metadata.name`, is about that.
@@ -316,13 +225,16 @@ fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::roles::{READ, cluster_role, rule};
     use super::*;
+    use serde_json::json;
+
     use crate::api::WriteOptions;
     use crate::object::GroupVersionKind;
     use crate::time::Timestamp;
 
-    /// A server with a binding of `edit` to alice and a service account, a role of bob's, and a ClusterRole
-    /// that `view`, which is carol's, gathers.
+    /// A server with a binding of `edit` to alice and a service account, a role of bob's and one of dave's,
+    /// and a ClusterRole that `view`, which is carol's, gathers.
     fn server() -> Server {
         let mut server = Server::new().with_authorization(Authorization::Rbac);
         let role = |name: &str, rules: Value| {
@@ -339,6 +251,10 @@ mod tests {
         let account = json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "default"});
         admit(&mut server, binding("ClusterRole", "edit", json!([account, user("alice")])));
         admit(&mut server, binding("Role", "own", json!([user("bob")])));
+        let mut grants = vec![rule(GROUP, "roles rolebindings", &["create"])];
+        grants.push(json!({"apiGroups": [GROUP], "resources": ["clusterroles"], "resourceNames": ["crontabs"], "verbs": ["bind"]}));
+        admit(&mut server, role("grants", json!(grants)));
+        admit(&mut server, binding("Role", "grants", json!([user("dave")])));
         admit(&mut server, binding("ClusterRole", "view", json!([user("carol")])));
         server
     }
@@ -389,6 +305,31 @@ mod tests {
         let bob = Caller::new("bob", "kubectl");
         let message = "configmaps \"a\" is forbidden: User \"bob\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\"";
         assert_eq!(refused(&bob, apply("default")).as_deref(), Some(message));
+    }
+
+    #[test]
+    fn nobody_grants_what_they_may_not_do() {
+        let mut role = Object::new("rbac.authorization.k8s.io/v1", "Role", "default", "r");
+        role.set(
+            "rules",
+            json!([
+                rule("apps", "deployments secrets", &["get", "list"]),
+                rule("", "configmaps", &["patch"])
+            ]),
+        );
+        let create = |object: &Object| ApiRequest::create(object.clone(), WriteOptions::default());
+        let message = "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"dave\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"configmaps\"], Verbs:[\"patch\"]}\n{APIGroups:[\"apps\"], Resources:[\"deployments\"], Verbs:[\"get\" \"list\"]}\n{APIGroups:[\"apps\"], Resources:[\"secrets\"], Verbs:[\"get\" \"list\"]}";
+        let dave = Caller::new("dave", "kubectl");
+        assert_eq!(refused(&dave, create(&role)).as_deref(), Some(message));
+        role.set("rules", json!([rule(GROUP, "roles", &["create"])]));
+        assert_eq!(refused(&dave, create(&role)), None);
+        let bound = |role: &str| binding("ClusterRole", role, json!([user("eve")]));
+        let told = refused(&dave, create(&bound("admin"))).unwrap();
+        assert!(
+            told.contains("{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"create\""),
+            "{told}"
+        );
+        assert_eq!(refused(&dave, create(&bound("crontabs"))), None, "it may be bound");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Server {
     pub(super) resources: Resources,
     pub(super) addresses: Addresses,
     pub(super) settled: Settled,
-    authorization: Authorization,
+    pub(super) authorization: Authorization,
     audit: Audit,
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Write, metadata_mut, object};
 use crate::api::{Body, Status, WriteOptions};
+use crate::apiserver::authorize::check_escalation;
 use crate::apiserver::store::key;
 use crate::apiserver::{names, refusal};
 use crate::object::Object;
@@ -28,6 +29,7 @@ impl Write<'_> {
     /// From admission to the store: what a creation by POST, by update and by apply have in common.
     pub(super) fn insert(&mut self, mut value: Value) -> Result<Object, Status> {
         self.admit_to_namespace(&value)?;
+        check_escalation(self.server, self.caller, &self.resource, &value)?;
         self.prepare_metadata(&mut value);
         self.prepare_for_create(&mut value)?;
         let causes = self.broken_rules(&value, None);

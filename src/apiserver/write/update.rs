@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::identity::{is_finished, keep_metadata};
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
 use crate::api::{Body, ResourceVersion, Status, Subresource, WriteOptions};
+use crate::apiserver::authorize::check_escalation;
 use crate::apiserver::{managed, refusal};
 use crate::object::Object;
 
@@ -44,6 +45,7 @@ impl Write<'_> {
     /// From the new state to the store: what updates and patches have in common.
     pub(super) fn replace(&mut self, old: &Object, mut value: Value, managed: Managed) -> Answer {
         self.expect_namespace()?;
+        check_escalation(self.server, self.caller, &self.resource, &value)?;
         self.expect_identity(old, &value)?;
         let before = old.as_value();
         if let Managed::Update = managed {

@@ -212,7 +212,7 @@ fn objects(tree: &Tree, path: &str, spec: &Value) -> Result<Vec<Object>, String>
     }
     let overlay = Overlay::from_spec(spec).map_err(|mistake| mistake.to_string())?;
     let built = manifest::build_generated(tree, path, &overlay);
-    built.map(|built| built.objects).map_err(|mistake| words::of(&mistake, tree, path))
+    built.map(|built| built.objects).map_err(|mistake| words::of(&mistake, tree, path, spec))
 }
 
 /// Where Flux would have put the files, which its messages name.

@@ -13,16 +13,19 @@ mod twice;
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use self::outline::{Listed, Outline};
 use self::twice::Twice;
 use super::build::folder_of;
 use crate::git::{Entry, Tree};
 use crate::manifest::Mistake;
 
-/// What Flux says of a mistake in a build of a folder.
-pub(super) fn of(mistake: &Mistake, tree: &Tree, folder: &str) -> String {
+/// What Flux says of a mistake in a build of a folder, to whose kustomization the `spec` of a Kustomization
+/// adds components.
+pub(super) fn of(mistake: &Mistake, tree: &Tree, folder: &str, spec: &Value) -> String {
     let twice = Twice::of(mistake, tree);
-    let mut teller = Teller { mistake, twice, tree, folder, explored: BTreeSet::new() };
+    let mut teller = Teller { mistake, twice, tree, folder, spec, explored: BTreeSet::new() };
     teller.before_the_build().or_else(|| teller.after_the_build()).unwrap_or_else(|| {
         let told = teller.key_twice().or_else(|| teller.within(folder, &mut Vec::new()));
         format!("kustomize build failed: {}", told.unwrap_or_else(|| mistake.to_string()))
@@ -37,6 +40,7 @@ struct Teller<'a> {
     tree: &'a Tree,
     /// Where the build begins.
     folder: &'a str,
+    spec: &'a Value,
     /// Folders that do not lead to it.
     explored: BTreeSet<String>,
 }
@@ -89,7 +93,10 @@ impl Teller<'_> {
         if !self.explored.insert(folder.to_owned()) {
             return None;
         }
-        let outline = Outline::of(self.tree, folder)?;
+        let mut outline = Outline::of(self.tree, folder)?;
+        if way.is_empty() {
+            outline.components.extend(self.added());
+        }
         way.push(folder.to_owned());
         let told = self.resources(&outline, way).or_else(|| self.components(&outline, way));
         way.pop();
@@ -98,6 +105,12 @@ impl Teller<'_> {
             let own = || own::told(self.mistake, self.tree, &outline);
             is_here.then(|| own().unwrap_or_else(|| self.mistake.to_string()))
         })
+    }
+
+    /// What the Kustomization adds to the components of the folder's kustomization.
+    fn added(&self) -> impl Iterator<Item = Listed> {
+        let components = self.spec["components"].as_array().into_iter().flatten();
+        components.filter_map(|text| Some(Listed { text: text.as_str()?.to_owned(), line: 1 }))
     }
 
     fn resources(&mut self, outline: &Outline, way: &mut Vec<String>) -> Option<String> {
@@ -288,7 +301,7 @@ mod tests {
     fn check(files: &[(&str, &str)], folder: &str, expected: &str) {
         let tree = Tree::from_files(files.iter().copied()).unwrap();
         let mistake = build_generated(&tree, folder, &Overlay::default()).unwrap_err();
-        let said = of(&mistake, &tree, folder).replace(&folder_of(&tree), "<tmp>");
+        let said = of(&mistake, &tree, folder, &Value::Null).replace(&folder_of(&tree), "<tmp>");
         assert_eq!(said, expected);
     }
 
@@ -321,7 +334,7 @@ mod tests {
         let tree = Tree::from_files(files).unwrap();
         let mistake =
             Mistake::new("base/kustomization.yaml", 2, "an image without a name", "name it");
-        let said = of(&mistake, &tree, "web").replace(&folder_of(&tree), "<tmp>");
+        let said = of(&mistake, &tree, "web", &Value::Null).replace(&folder_of(&tree), "<tmp>");
         let way = "accumulating resources: accumulation err='accumulating resources from '../base': read <tmp>/base: is a directory': recursed accumulation of path '<tmp>/base'";
         assert_eq!(said, format!("kustomize build failed: {way}: {mistake}"));
     }
