@@ -385,7 +385,7 @@ fn repositories_that_are_not_here_or_of_another_kind_are_refused_with_a_remedy()
                 for n in 0..2000 {
                     fs::write(f.join(format!("many-{n}")), n.to_string()).unwrap();
                 }
-                fs::File::create(f.join("apps/large")).unwrap().set_len(100 << 20).unwrap();
+                fs::File::create(f.join("apps/large")).unwrap().set_len(65 << 20).unwrap();
                 git(f, &["-c", "core.bigFileThreshold=1m", "add", "."]);
                 git(f, &["commit", "-qm", "Large"]);
             },
@@ -552,6 +552,10 @@ fn folders_are_read_as_git_would_add_them() {
     let error = disk::read_folder(folder).unwrap_err().to_string();
     assert!(error.contains("large: the file has 100 MiB; 64 MiB is the limit"), "{error}");
     assert!(disk::read_folder(&folder.join("nowhere")).is_err());
+    fs::remove_file(folder.join("large")).unwrap();
+    fs::create_dir_all(folder.join("d/".repeat(600))).unwrap();
+    let error = disk::read_folder(folder).unwrap_err().to_string();
+    assert!(error.contains("more than 500 folders within each other"), "{error}");
 }
 
 #[cfg(unix)]

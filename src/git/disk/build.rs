@@ -4,13 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::DEEPEST;
 use super::error::Fault;
 use super::objects::RawObjects;
 use super::parse::{self, Kind, RawEntry};
 use crate::git::{Blob, Commit, Entry, Object, ObjectId, ObjectKind, Repository, Tree};
-
-/// Folders within folders: more than any real tree has, few enough for the stack.
-const DEEPEST: usize = 500;
 
 /// A repository of these objects, without references.
 ///

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{DiskError, LARGEST_FILE, MOST_BYTES, MOST_FILES};
+use super::{DEEPEST, DiskError, LARGEST_FILE, MOST_BYTES, MOST_FILES};
 use crate::git::{Blob, Entry, Ignore, Mode, Tree};
 
 /// Reads a folder: every file but those that a `.gitignore` in it leaves out, symbolic links as links.
@@ -11,7 +11,8 @@ use crate::git::{Blob, Entry, Ignore, Mode, Tree};
 /// # Errors
 ///
 /// When something cannot be read, is larger than [`LARGEST_FILE`], or has a name that is no UTF-8; when
-/// there are more files than [`MOST_FILES`], or together they are larger than [`MOST_BYTES`].
+/// there are more files than [`MOST_FILES`], together they are larger than [`MOST_BYTES`], or folders are
+/// nested deeper than [`DEEPEST`].
 pub fn read_folder(path: &Path) -> Result<Tree, DiskError> {
     let mut walk = Walk { root: path, files: 0, bytes: 0 };
     if !path.is_dir() {
@@ -30,6 +31,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, prefix: &str, ignore: &Ignore, tree: Tree) -> Result<Tree, DiskError> {
         let here = self.root.join(prefix);
+        if prefix.split('/').count() > DEEPEST {
+            return Err(self.too_much(&format!("{DEEPEST} folders within each other")));
+        }
         let ignore = match read_rules(&here.join(".gitignore"))? {
             Some(rules) => ignore.clone().and(Ignore::parse_in(prefix, &rules)),
             None => ignore.clone(),

@@ -16,9 +16,9 @@ use crate::git::{ObjectId, ObjectKind, Repository};
 /// # Errors
 ///
 /// When it is no repository, is damaged, or holds what is not supported: objects named by SHA-256, a file
-/// larger than [`LARGEST_FILE`](super::LARGEST_FILE), more than [`MOST_BYTES`](super::MOST_BYTES), or file
-/// names that are no UTF-8. Messages and people's names that are no UTF-8 keep their bytes, and so their
-/// ids; only what is shown of them is approximate.
+/// larger than [`LARGEST_FILE`](super::LARGEST_FILE), more than [`MOST_BYTES`](super::MOST_BYTES), folders
+/// nested deeper than [`DEEPEST`](super::DEEPEST), or file names that are no UTF-8. Messages and people's
+/// names that are no UTF-8 keep their bytes, and so their ids; only what is shown of them is approximate.
 pub fn import(path: &Path) -> Result<Repository, DiskError> {
     check(path)?;
     let head = head(path)?;

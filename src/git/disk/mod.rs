@@ -29,3 +29,7 @@ pub const MOST_BYTES: u64 = 2 << 30;
 
 /// How many files a folder may hold: 200,000.
 pub const MOST_FILES: usize = 200_000;
+
+/// How many folders may stand within each other: 500, more than any real tree has and few enough for the
+/// stack.
+pub const DEEPEST: usize = 500;
