@@ -1,6 +1,8 @@
 //! Commits and annotated tags: plain values, encoded as Git encodes them (gitdatamodel(7); signatures
 //! as gitformat-signature(5) has it).
 
+use std::fmt;
+
 use super::{ObjectId, Signature, Tree};
 
 /// A commit: a tree, where it came from, who made it and why.
@@ -98,17 +100,19 @@ impl Commit {
 
     /// Git's encoding, without the header of type and length.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = format!("tree {}\n", self.tree.id());
-        for parent in &self.parents {
-            out += &format!("parent {parent}\n");
-        }
-        out += &format!("author {}\ncommitter {}\n", self.author, self.committer);
-        for (name, value) in &self.headers {
-            out += &format!("{name} {}\n", value.replace('\n', "\n "));
-        }
-        out += "\n";
-        out += &self.message;
+        let mut out = String::new();
+        self.write(&mut out).expect("a String takes any text");
         out.into_bytes()
+    }
+
+    fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        writeln!(out, "tree {}", self.tree.id())?;
+        self.parents.iter().try_for_each(|parent| writeln!(out, "parent {parent}"))?;
+        writeln!(out, "author {}\ncommitter {}", self.author, self.committer)?;
+        for (name, value) in &self.headers {
+            writeln!(out, "{name} {}", value.replace('\n', "\n "))?;
+        }
+        write!(out, "\n{}", self.message)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who did something, and when: the second half of a `author`, `committer` or `tagger` line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -61,7 +62,8 @@ impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.offset < 0 { '-' } else { '+' };
         let (hours, minutes) = (self.offset.unsigned_abs() / 60, self.offset.unsigned_abs() % 60);
-        write!(f, "{} {} {sign}{hours:02}{minutes:02}", self.person(), self.when.as_secs())
+        let (name, email, secs) = (plain(&self.name), plain(&self.email), self.when.as_secs());
+        write!(f, "{name} <{email}> {secs} {sign}{hours:02}{minutes:02}")
     }
 }
 
@@ -99,11 +101,15 @@ fn parse_offset(zone: &str) -> Option<i16> {
 fn without_crud(text: &str) -> String {
     let crud =
         |c: char| c <= ' ' || matches!(c, '.' | ',' | ':' | ';' | '<' | '>' | '"' | '\\' | '\'');
-    plain(text.trim_matches(crud))
+    plain(text.trim_matches(crud)).into_owned()
 }
 
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !matches!(c, '\n' | '\0' | '<' | '>')).collect()
+fn plain(text: &str) -> Cow<'_, str> {
+    let is_delimiter = |c: char| matches!(c, '\n' | '\0' | '<' | '>');
+    match text.contains(is_delimiter) {
+        true => text.chars().filter(|c| !is_delimiter(*c)).collect(),
+        false => text.into(),
+    }
 }
 
 #[cfg(test)]

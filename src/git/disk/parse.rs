@@ -3,6 +3,7 @@
 //! Old and foreign tools wrote objects that Git reads and would not write: unusual file modes, texts
 //! in other character sets. They are read as well as they can be; their bytes are kept elsewhere.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::error::Fault;
@@ -16,7 +17,7 @@ pub(super) struct RawCommit {
     pub(super) parents: Vec<ObjectId>,
     pub(super) author: Signature,
     pub(super) committer: Signature,
-    pub(super) headers: Headers,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) message: String,
 }
 
@@ -99,34 +100,38 @@ impl RawEntry<'_> {
 
 /// Takes a commit apart.
 pub(super) fn commit(content: &[u8]) -> Result<RawCommit, Fault> {
-    let (headers, message) = headers_and_message(content);
+    let text = String::from_utf8_lossy(content);
+    let (headers, message) = headers_and_message(&text);
     let mut headers = headers.into_iter().peekable();
     let tree = id_of(headers.next(), "tree")?;
     let mut parents = Vec::new();
-    while headers.peek().is_some_and(|(name, _)| name == "parent") {
+    while headers.peek().is_some_and(|(name, _)| *name == "parent") {
         parents.push(id_of(headers.next(), "parent")?);
     }
     let author = signature(&named(headers.next(), "author")?);
     let committer = signature(&named(headers.next(), "committer")?);
-    Ok(RawCommit { tree, parents, author, committer, headers: headers.collect(), message })
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into_owned())).collect();
+    Ok(RawCommit { tree, parents, author, committer, headers, message: message.into() })
 }
 
 /// Takes an annotated tag apart.
 pub(super) fn tag(content: &[u8]) -> Result<Tag, Fault> {
-    let (headers, message) = headers_and_message(content);
+    let text = String::from_utf8_lossy(content);
+    let (headers, message) = headers_and_message(&text);
     let mut headers = headers.into_iter();
     let target = id_of(headers.next(), "object")?;
     let kind = named(headers.next(), "type")?;
     let kind =
         ObjectKind::named(&kind).ok_or_else(|| format!("it names an object of type {kind:?}"))?;
-    let name = named(headers.next(), "tag")?;
-    let tagger = headers.find(|(name, _)| name == "tagger").map(|(_, text)| signature(&text));
-    Ok(Tag { target, kind, name, tagger, message })
+    let name = named(headers.next(), "tag")?.into_owned();
+    let tagger = headers.find(|(name, _)| *name == "tagger").map(|(_, text)| signature(&text));
+    Ok(Tag { target, kind, name, tagger, message: message.into() })
 }
 
 /// Takes a tree apart.
 pub(super) fn tree(mut content: &[u8]) -> Result<Vec<RawEntry<'_>>, Fault> {
-    let mut entries = Vec::new();
+    const SHORT_ENTRY: usize = 32;
+    let mut entries = Vec::with_capacity(content.len() / SHORT_ENTRY);
     while !content.is_empty() {
         let nul = position(content, 0).ok_or("a tree entry has no name")?;
         let (head, rest) = content.split_at(nul);
@@ -143,40 +148,40 @@ fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
     bytes.iter().position(|byte| *byte == wanted)
 }
 
-/// Names and values.
-pub(super) type Headers = Vec<(String, String)>;
+/// A name and a value.
+type Header<'t> = (&'t str, Cow<'t, str>);
 
 /// Header lines up to the first empty one; a line that begins with a space goes on from the one before.
-fn headers_and_message(content: &[u8]) -> (Headers, String) {
-    let text = String::from_utf8_lossy(content);
+fn headers_and_message(text: &str) -> (Vec<Header<'_>>, &str) {
     let (head, message) = match text.split_once("\n\n") {
         Some((head, message)) => (head, message),
         None => (text.trim_end_matches('\n'), ""),
     };
-    let mut headers: Headers = Vec::new();
+    let mut headers: Vec<Header<'_>> = Vec::new();
     for line in head.split('\n') {
         match (line.strip_prefix(' '), headers.last_mut()) {
             (Some(rest), Some((_, value))) => {
+                let value = value.to_mut();
                 value.push('\n');
                 value.push_str(rest);
             }
             _ => {
                 let (name, value) = line.split_once(' ').unwrap_or((line, ""));
-                headers.push((name.into(), value.into()));
+                headers.push((name, value.into()));
             }
         }
     }
-    (headers, message.into())
+    (headers, message)
 }
 
-fn named(header: Option<(String, String)>, name: &str) -> Result<String, Fault> {
+fn named<'t>(header: Option<Header<'t>>, name: &str) -> Result<Cow<'t, str>, Fault> {
     match header {
         Some((found, value)) if found == name => Ok(value),
         _ => Err(format!("the header {name:?} is missing").into()),
     }
 }
 
-fn id_of(header: Option<(String, String)>, name: &str) -> Result<ObjectId, Fault> {
+fn id_of(header: Option<Header<'_>>, name: &str) -> Result<ObjectId, Fault> {
     named(header, name)?.parse().map_err(|error| format!("{error}").into())
 }
 
