@@ -20,7 +20,9 @@ use super::update::{Changes, before_first_apply, keep_times};
 use super::versions::Versions;
 use super::{Writer, ignored, stripped};
 use crate::api::{Reason, Status};
-use crate::apiserver::schema::{KindSchema, Registry, Type, default, normalize, zero_object};
+use crate::apiserver::schema::{
+    KindSchema, Registry, Type, default, normalize_merged, zero_object,
+};
 use crate::object::GroupVersionKind;
 
 /// What an apply comes to.
@@ -84,7 +86,7 @@ pub(super) fn apply_in_full(
         None if live.is_some() && entries == stored => return Ok(Applied::Unchanged),
         None => bare,
         Some(mut merged) => {
-            normalize(kind, &mut merged).map_err(|e| unconvertible(kind, patch, &e))?;
+            normalize_merged(kind, &mut merged).map_err(|e| unconvertible(kind, patch, &e))?;
             default(kind, &mut merged);
             note_time(&mut entries, writer);
             merged

@@ -44,15 +44,17 @@ pub(in crate::apiserver) fn normalize(
     kind: &KindSchema,
     value: &mut Value,
 ) -> Result<Vec<String>, String> {
-    let mut walk = Walk::default();
-    if kind.is_custom() {
-        walk.prune_root(&kind.root, value)?;
-    } else {
-        walk.structure(&kind.root, value)?;
-        value["apiVersion"] = kind.gvk.api_version().into();
-        value["kind"] = kind.gvk.kind.as_str().into();
-    }
-    Ok(walk.unknown)
+    Walk::default().normalize(kind, value)
+}
+
+/// As [`normalize`], for what an apply merged. A null that is none of a custom resource's business is left
+/// standing there, for validation to refuse: where an apply empties a map that it goes on to want, a
+/// real server is left with one.
+pub(in crate::apiserver) fn normalize_merged(
+    kind: &KindSchema,
+    value: &mut Value,
+) -> Result<Vec<String>, String> {
+    Walk { keeps_nulls: true, ..Walk::default() }.normalize(kind, value)
 }
 
 fn cannot_handle(kind: &KindSchema, message: &str) -> Status {
@@ -73,6 +75,8 @@ struct Walk {
     /// The Go structure we are in, without its package.
     within: Box<str>,
     unknown: Vec<String>,
+    /// Whether nulls of custom resources are left where there may be none.
+    keeps_nulls: bool,
 }
 
 enum Step {
@@ -219,6 +223,17 @@ impl Walk {
         path
     }
 
+    fn normalize(mut self, kind: &KindSchema, value: &mut Value) -> Result<Vec<String>, String> {
+        if kind.is_custom() {
+            self.prune_root(&kind.root, value)?;
+        } else {
+            self.structure(&kind.root, value)?;
+            value["apiVersion"] = kind.gvk.api_version().into();
+            value["kind"] = kind.gvk.kind.as_str().into();
+        }
+        Ok(self.unknown)
+    }
+
     fn prune_root(&mut self, root: &Struct, value: &mut Value) -> Result<(), String> {
         let Value::Object(fields) = value else { return Err("not an object".into()) };
         let mut metadata = fields.remove("metadata").unwrap_or(Value::Null);
@@ -243,7 +258,7 @@ impl Walk {
                 }
                 return ty.open;
             };
-            if value.is_null() && !field.nullable && field.default.is_none() {
+            if value.is_null() && !self.keeps_nulls && !field.nullable && field.default.is_none() {
                 return false;
             }
             self.path.push(Step::Field(field.name.clone()));

@@ -16,7 +16,7 @@ mod validate;
 
 pub use convert::{convert, zero_object};
 pub use decode::decode;
-pub(in crate::apiserver) use decode::normalize;
+pub(in crate::apiserver) use decode::{normalize, normalize_merged};
 pub use default::default;
 pub use registry::Registry;
 pub use structural::MalformedDefinition;
