@@ -1,7 +1,8 @@
 //! The model against a recorded kube-apiserver 1.36: every exchange of the transcripts is put to the
 //! server's REST face in process, and the answer compared with the recorded one at four levels.
 //! `api.jsonl` is about the write path of most kinds; `lifecycle.jsonl` about how pods, namespaces and
-//! what they hold come and go. `TRANSCRIPT=file` replays another.
+//! what they hold come and go; `apply.jsonl` about nulls and what an apply empties. `TRANSCRIPT=file`
+//! replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names
 //! those that fall short, and how far they get. `UPDATE=1 cargo test --test conformance` rewrites it.
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use conformance::replay::{Level, Outcome, replay};
 
-const TRANSCRIPTS: [&str; 2] = ["api.jsonl", "lifecycle.jsonl"];
+const TRANSCRIPTS: [&str; 3] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance")
