@@ -1,7 +1,7 @@
 //! The command, as people run it: what it prints and how it exits.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use driftlab_tests::{driftlab, root, run, told, tool};
 
@@ -217,7 +217,7 @@ fn what_is_no_file_to_read_is_refused_with_a_remedy() {
         std::os::unix::fs::symlink(to, folder.join(link)).unwrap();
     }
     std::fs::write(folder.join("loops/kustomization.yaml"), "resources:\n- a.yaml\n").unwrap();
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 13] = [
         &["run"],
         &["run", "nowhere.yaml"],
         &["run", "folder"],
@@ -231,7 +231,6 @@ fn what_is_no_file_to_read_is_refused_with_a_remedy() {
         &["build", "s.yaml"],
         &["build", "loops"],
         &["explain", "nowhere.yaml", "pod/a", "spec"],
-        &["run", "--seed", "x", "s.yaml"],
     ];
     let told =
         commands.map(|args| format!("$ driftlab {}\n{}\n", args.join(" "), bounded(&folder, args)));
@@ -261,6 +260,62 @@ fn a_field_is_explained_back_to_a_line_or_a_command() {
         told(&run(&root(), &["explain", "examples/scenarios/heal.yaml", "deploi/hello", "spec"])),
     ];
     insta::assert_snapshot!("explain", all.join("\n"));
+}
+
+#[test]
+fn mistakes_in_the_arguments_are_named() {
+    const HEAL: &str = "examples/scenarios/heal.yaml";
+    let check = |args: &[&str], expected: &str| {
+        let told = told(&run(&root(), args));
+        assert_eq!(told, format!("exit 2\ndriftlab: {expected}\n"), "{args:?}");
+    };
+    check(&["dance"], "there is no command \"dance\"\n  = there are: run, explain, build, git");
+    check(&["--nope"], "invalid option '--nope'\n  = driftlab --help says what there is");
+    let more = "\n  = driftlab run --help says what there is";
+    check(&["run", "--nope"], &format!("invalid option '--nope'{more}"));
+    check(&["run", HEAL, "more"], &format!("unexpected argument \"more\"{more}"));
+    check(&["run", HEAL, "--path"], &format!("missing argument for option '--path'{more}"));
+    check(&["run", HEAL, "--seed", "x"], "--seed is \"x\": invalid digit found in string");
+    check(
+        &["run", HEAL, "--until", "soon"],
+        "--until is \"soon\": \"soon\" is not a duration such as 30s, 1m30s or 1h",
+    );
+    check(&["run", HEAL, "--format", "xml"], "--format is \"xml\"; expected text or json");
+    check(
+        &["run", HEAL, "--path", "apps"],
+        "--path apps: examples/scenarios/heal.yaml is no folder\n  = --path names a folder of a folder or repository of manifests",
+    );
+    check(
+        &["explain", HEAL],
+        "explain what? FILE OBJECT FIELD are needed: day2.yaml deployment/hello spec.replicas\n  = driftlab explain --help says more",
+    );
+    check(&["build"], "build what? Name the folder of a kustomization");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_mistake() {
+    for args in [&["run", "examples/scenarios/heal.yaml", "--all"][..], &["--help"]] {
+        let mut command = Command::new(driftlab());
+        command.current_dir(root()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(told(&output), "exit 0\n", "{args:?}");
+    }
+}
+
+#[test]
+fn an_explanation_is_json_for_programs() {
+    let args = ["deployment/hello", "spec.replicas", "-n", "hello", "--format", "json"];
+    let output = run(&root(), &[&["explain", "examples/scenarios/heal.yaml"], &args[..]].concat());
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["answer"], "git");
+    assert_eq!(told["value"], 3);
+    assert_eq!(
+        told["writes"][1]["command"],
+        "kubectl scale deployment/hello -n hello --replicas=5"
+    );
+    assert_eq!(told["origin"]["line"]["path"], "hello/deployment.yaml");
 }
 
 #[test]

@@ -8,12 +8,15 @@ use driftlab::git::{Blob, Entry, Mode, Tree};
 use driftlab::manifest::{self, build_from, yaml};
 use driftlab::scenario;
 
-use super::{Exit, Mistake};
+use super::{Exit, Mistake, help, print};
 
 const USAGE: &str = "\
+Print the objects of the kustomization in DIR as YAML documents, to the byte as 'kubectl kustomize'.
+
 usage: driftlab build DIR
 
-Prints the objects of the kustomization in DIR as YAML documents.
+Nothing is fetched: remote bases and Helm charts are refused by name. Exit codes: 0 it is built, 2 a
+mistake in the files.
 ";
 
 /// Files larger than this are not read: no object holds as much.
@@ -25,15 +28,12 @@ pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     let mut folder = None;
     while let Some(arg) = args.next()? {
         match arg {
-            Short('h') | Long("help") => {
-                anstream::print!("{USAGE}");
-                return Ok(ExitCode::SUCCESS);
-            }
+            Short('h') | Long("help") => return help(USAGE),
             Value(value) if folder.is_none() => folder = Some(PathBuf::from(value)),
-            other => return Err(Mistake(format!("{}\n\n{USAGE}", other.unexpected()))),
+            other => return Err(other.unexpected().into()),
         }
     }
-    build(&folder.ok_or_else(|| Mistake(format!("which folder?\n\n{USAGE}")))?)
+    build(&folder.ok_or_else(|| Mistake("build what? Name the folder of a kustomization".into()))?)
 }
 
 /// A kustomization may reach beside its folder: paths count from the top of the disk.
@@ -54,7 +54,7 @@ fn build(folder: &Path) -> Exit {
     }
     let documents: Vec<String> =
         built.objects.iter().map(|object| yaml::to_string(object.as_value())).collect();
-    anstream::print!("{}", documents.join("---\n"));
+    print(&documents.join("---\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,14 +1,13 @@
 //! `driftlab explain`: who set this, and why.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
-use driftlab::scenario::{self, History, RunOptions};
-use driftlab::time::Duration;
+use driftlab::scenario::{History, RunOptions};
 use lexopt::ValueExt;
 
-use super::run::told;
-use super::{Exit, Mistake, help};
+use super::run::load;
+use super::{Exit, Mistake, help, is_json, print, text, value};
 
 const USAGE: &str = "\
 Say who set a field of an object, and why: from the field through its manager, the request, the
@@ -27,41 +26,46 @@ end. OBJECT is KIND/NAME, as for kubectl; FIELD is a dotted path, items of lists
   --path PATH          the folder of DIR to reconcile
   --seed N             decide by this seed what the world leaves open
   --until TIME         explain it as it is after this long: 10m, 1h30m
+  --format text|json   the chain as lines, or as a JSON object
 
 Exit codes: 0 it is as Git has it, 1 it was set past Git, 2 a mistake in the input.
 ";
 
+const WHAT: &str = "\
+explain what? FILE OBJECT FIELD are needed: day2.yaml deployment/hello spec.replicas
+  = driftlab explain --help says more";
+
 /// Runs `driftlab explain …`.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     use lexopt::Arg::{Long, Short, Value};
-    let (mut words, mut namespace, mut path) = (Vec::new(), None, None);
+    let (mut words, mut namespace, mut path, mut json) = (Vec::new(), None, None, false);
     let mut options = RunOptions::default();
     while let Some(arg) = args.next()? {
         match arg {
             Short('h') | Long("help") => return help(USAGE),
-            Short('n') | Long("namespace") => namespace = Some(args.value()?.string()?),
-            Long("path") => path = Some(args.value()?.string()?),
-            Long("seed") => options.seed = Some(args.value()?.parse()?),
-            Long("until") => options.until = Some(args.value()?.parse::<Duration>()?),
+            Short('n') | Long("namespace") => namespace = Some(text(args)?),
+            Long("path") => path = Some(text(args)?),
+            Long("seed") => options.seed = Some(value(args, "--seed")?),
+            Long("until") => options.until = Some(value(args, "--until")?),
+            Long("format") => json = is_json(args)?,
             Value(value) if words.len() < 3 => words.push(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let [what, object, field] = &words[..] else {
-        return Err(Mistake(format!("explain what? FILE OBJECT FIELD are needed\n\n{USAGE}")));
+        return Err(Mistake(WHAT.into()));
     };
-    let what = PathBuf::from(what);
-    let loaded = match what.is_dir() {
-        true => scenario::of_repository(&what, path.as_deref(), History::All),
-        false => scenario::load(&what),
-    };
-    let run = loaded.map_err(|mistakes| Mistake(told(&mistakes)))?.play(&options);
+    let loaded = load(Path::new(what), path.as_deref(), History::All)?;
+    let run = loaded.play(&options);
     let object = match namespace {
         Some(namespace) => format!("{object} -n {namespace}"),
         None => object.clone(),
     };
     let explanation =
         run.explain(&object, field).map_err(|mistake| Mistake(mistake.to_string()))?;
-    anstream::print!("{explanation}");
+    match json {
+        true => print(&format!("{}\n", explanation.to_json()))?,
+        false => print(&explanation.to_string())?,
+    }
     Ok(if explanation.is_past_git() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

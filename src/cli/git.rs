@@ -13,7 +13,7 @@ use driftlab::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Exit, Mistake};
+use super::{Exit, Mistake, help};
 
 const USAGE: &str = "\
 usage: driftlab git replay < HISTORY.json
@@ -27,11 +27,8 @@ cherry-pick, rebase, reset, tree, log, diff, blame, merge-base.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     match args.next()? {
         Some(lexopt::Arg::Value(name)) if name == "replay" => replay_stdin(),
-        None | Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help")) => {
-            anstream::print!("{USAGE}");
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(other) => Err(Mistake(format!("{}\n\n{USAGE}", other.unexpected()))),
+        None | Some(lexopt::Arg::Short('h') | lexopt::Arg::Long("help")) => help(USAGE),
+        Some(other) => Err(other.unexpected().into()),
     }
 }
 

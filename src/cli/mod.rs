@@ -4,10 +4,15 @@ mod build;
 mod explain;
 mod git;
 mod run;
+mod terminal;
 
 use std::process::ExitCode;
 
-use driftlab::report::{Glyphs, Options};
+use lexopt::ValueExt;
+
+use self::terminal::{drawing, print};
+
+const COMMANDS: [&str; 4] = ["run", "explain", "build", "git"];
 
 const USAGE: &str = "\
 driftlab: learn GitOps by running it
@@ -50,7 +55,7 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
     match args.next()? {
         None | Some(Short('h') | Long("help")) => help(USAGE),
         Some(Short('V') | Long("version")) => {
-            anstream::println!("driftlab {}", env!("CARGO_PKG_VERSION"));
+            print(concat!("driftlab ", env!("CARGO_PKG_VERSION"), "\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Value(name)) => match &*name.to_string_lossy() {
@@ -58,32 +63,46 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             "build" => build::main(args),
             "explain" => explain::main(args),
             "git" => git::main(args),
-            other => Err(Mistake(format!("no command {other:?}; see driftlab --help"))),
+            other => {
+                let known = COMMANDS.join(", ");
+                Err(Mistake(format!("there is no command {other:?}\n  = there are: {known}")))
+            }
         },
-        Some(other) => Err(Mistake(other.unexpected().to_string())),
+        Some(other) => Err(other.unexpected().into()),
     }
 }
 
 fn help(usage: &str) -> Exit {
-    anstream::print!("{usage}");
+    print(usage)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How to draw on this terminal. Colours are always written: they are taken out again where they are
-/// not wanted (no terminal, `NO_COLOR`, `TERM=dumb`).
-fn drawing() -> Options {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let dumb = variable("TERM") == "dumb";
-    Options {
-        width: variable("COLUMNS").parse().unwrap_or(100),
-        glyphs: if dumb { Glyphs::Ascii } else { Glyphs::Unicode },
-        colour: true,
-        everything: false,
-    }
 }
 
 impl From<lexopt::Error> for Mistake {
     fn from(error: lexopt::Error) -> Self {
-        Mistake(error.to_string())
+        let command = std::env::args().nth(1).filter(|name| COMMANDS.contains(&name.as_str()));
+        let command = command.map_or(String::new(), |name| format!("{name} "));
+        Mistake(format!("{error}\n  = driftlab {command}--help says what there is"))
+    }
+}
+
+/// Reads what belongs to an option.
+fn value<T: std::str::FromStr<Err: std::fmt::Display>>(
+    args: &mut lexopt::Parser,
+    option: &str,
+) -> Result<T, Mistake> {
+    let text = text(args)?;
+    text.parse().map_err(|error| Mistake(format!("{option} is {text:?}: {error}")))
+}
+
+fn text(args: &mut lexopt::Parser) -> Result<String, Mistake> {
+    Ok(args.value()?.string()?)
+}
+
+/// Whether `--format` asks for JSON.
+fn is_json(args: &mut lexopt::Parser) -> Result<bool, Mistake> {
+    match text(args)?.as_str() {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        other => Err(Mistake(format!("--format is {other:?}; expected text or json"))),
     }
 }

@@ -1,14 +1,12 @@
 //! `driftlab run`: plays a scenario, or reconciles a folder or repository of manifests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use driftlab::report::{Glyphs, Options, json_lines, timeline};
 use driftlab::scenario::{self, History, Loaded, Mistake as ScenarioMistake, Run, RunOptions};
-use driftlab::time::Duration;
-use lexopt::ValueExt;
 
-use super::{Exit, Mistake, drawing, help};
+use super::{Exit, Mistake, drawing, help, is_json, print, text, value};
 
 const USAGE: &str = "\
 Play a scenario, or reconcile a folder or Git repository of manifests, in virtual time.
@@ -35,12 +33,16 @@ Colours are used on a terminal only; NO_COLOR turns them off. The width is that 
 Exit codes: 0 everything holds, 1 something does not, 2 a mistake in the input.
 ";
 
+const WHAT: &str = "\
+run what? Name a scenario, or a folder or Git repository of manifests
+  = driftlab run --help says more";
+
 /// Runs `driftlab run …`.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     let Some(arguments) = Arguments::read(args)? else { return help(USAGE) };
-    let loaded = arguments.load().map_err(|mistakes| Mistake(told(&mistakes)))?;
+    let loaded = load(&arguments.what, arguments.path.as_deref(), History::Newest)?;
     let run = loaded.play(&arguments.options);
-    arguments.print(&loaded, &run);
+    arguments.print(&loaded, &run)?;
     Ok(if run.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -61,61 +63,56 @@ impl Arguments {
         while let Some(arg) = args.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
-                Long("path") => path = Some(args.value()?.string()?),
-                Long("seed") => options.seed = Some(args.value()?.parse()?),
-                Long("until") => options.until = Some(args.value()?.parse::<Duration>()?),
-                Long("format") => json = format(&args.value()?.string()?)?,
+                Long("path") => path = Some(text(args)?),
+                Long("seed") => options.seed = Some(value(args, "--seed")?),
+                Long("until") => options.until = Some(value(args, "--until")?),
+                Long("format") => json = is_json(args)?,
                 Long("all") => drawing.everything = true,
                 Long("ascii") => drawing.glyphs = Glyphs::Ascii,
                 Value(value) if what.is_none() => what = Some(PathBuf::from(value)),
                 other => return Err(other.unexpected().into()),
             }
         }
-        let what = what.ok_or_else(|| Mistake(format!("run what?\n\n{USAGE}")))?;
+        let what = what.ok_or_else(|| Mistake(WHAT.into()))?;
         Ok(Some(Arguments { what, path, options, json, drawing }))
     }
 
-    fn load(&self) -> Result<Loaded, Vec<ScenarioMistake>> {
-        match self.what.is_dir() {
-            true => scenario::of_repository(&self.what, self.path.as_deref(), History::Newest),
-            false => scenario::load(&self.what),
-        }
-    }
-
-    fn print(&self, loaded: &Loaded, run: &Run) {
+    fn print(&self, loaded: &Loaded, run: &Run) -> Result<(), Mistake> {
         if self.json {
-            anstream::print!("{}", json_lines(run.trace()));
-            return;
+            return print(&json_lines(run.trace()));
         }
         let scenario = loaded.scenario();
-        if !scenario.title.is_empty() {
-            anstream::println!("{}", scenario.title);
-        }
-        if !scenario.about.is_empty() {
-            anstream::println!("{}", scenario.about.trim_end());
-        }
-        if !(scenario.title.is_empty() && scenario.about.is_empty()) {
-            anstream::println!();
-        }
-        anstream::print!("{}", timeline(run.trace(), &self.drawing));
+        let head = [scenario.title.as_str(), scenario.about.trim_end(), ""];
+        let head: Vec<&str> = head.into_iter().filter(|line| !line.is_empty()).collect();
+        let mut text = head.iter().map(|line| format!("{line}\n")).collect::<String>();
+        text += if head.is_empty() { "" } else { "\n" };
+        text += &timeline(run.trace(), &self.drawing);
         if self.what.is_dir() {
             let sections = run.standing().sections();
-            sections.iter().for_each(|section| anstream::print!("{}", section.text(&self.drawing)));
+            text.extend(sections.iter().map(|section| section.text(&self.drawing)));
         }
+        print(&text)
     }
 }
 
-/// Whether it is JSON.
-fn format(text: &str) -> Result<bool, Mistake> {
-    match text {
-        "text" => Ok(false),
-        "json" => Ok(true),
-        other => Err(Mistake(format!("--format is {other:?}; expected text or json"))),
-    }
+/// A scenario, or somebody's configuration.
+pub(super) fn load(what: &Path, path: Option<&str>, history: History) -> Result<Loaded, Mistake> {
+    let loaded = match (what.is_dir(), path) {
+        (true, path) => scenario::of_repository(what, path, history),
+        (false, None) => scenario::load(what),
+        (false, Some(path)) => {
+            let file = what.display();
+            let message = format!(
+                "--path {path}: {file} is no folder\n  = --path names a folder of a folder or repository of manifests"
+            );
+            return Err(Mistake(message));
+        }
+    };
+    loaded.map_err(|mistakes| Mistake(told(&mistakes)))
 }
 
 /// Every mistake, one below the other.
-pub(super) fn told(mistakes: &[ScenarioMistake]) -> String {
+fn told(mistakes: &[ScenarioMistake]) -> String {
     let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     all.join("\n\n")
 }

@@ -10,6 +10,7 @@ mod grade;
 mod measure;
 mod page;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,7 +64,7 @@ pub fn main(lesson: &Lesson, show: fn(&mut dyn std::fmt::Write) -> std::fmt::Res
         ["check", file] => check(lesson, Path::new(file)),
         ["reset"] => reset(lesson),
         ["solution"] => {
-            anstream::print!("{}", lesson.exercise.solution);
+            print(lesson.exercise.solution);
             ExitCode::SUCCESS
         }
         _ => {
@@ -90,15 +91,21 @@ fn shown(lesson: &Lesson, show: fn(&mut dyn std::fmt::Write) -> std::fmt::Result
     let mut text = page::head(lesson);
     show(&mut text).expect("writing to a text cannot fail");
     text += &page::foot(lesson);
-    anstream::print!("{text}");
+    print(&text);
     ExitCode::SUCCESS
+}
+
+/// Whoever reads may have seen enough, as `head` does.
+fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn check(lesson: &Lesson, file: &Path) -> ExitCode {
     match std::fs::read_to_string(file) {
         Ok(content) => {
             let grade = (lesson.exercise.grade)(&content);
-            anstream::print!("{}", page::grade(lesson, file, &grade));
+            print(&page::grade(lesson, file, &grade));
             if grade.is_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
@@ -112,7 +119,7 @@ fn reset(lesson: &Lesson) -> ExitCode {
     let file = lesson.file();
     match std::fs::write(&file, lesson.exercise.start) {
         Ok(()) => {
-            anstream::println!("{} is as it was at the start.", file.display());
+            print(&format!("{} is as it was at the start.\n", file.display()));
             ExitCode::SUCCESS
         }
         Err(error) => {

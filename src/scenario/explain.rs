@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::mistake::Mistake;
 use super::names::{FieldPath, ObjectWords, object_words};
@@ -155,6 +155,31 @@ impl Explanation {
         self.writes.last().is_some_and(|write| write.revision.is_empty()) && !agrees
     }
 
+    /// As JSON, for programs.
+    ///
+    /// `object`, `field` and `value`; `answer`: `git`, `past-git`, `default` or `nobody`; `managers`;
+    /// `writes`, each with `ms` since the start, `actor`, `manager`, `verb`, `command`, `revision`, `path`,
+    /// `before` and `after`; `origin`, or null: `kustomization`, `source`, `url`, `revision`, `value` and
+    /// `line`, or null: `path`, `number`, `text`, `commit`, `subject`, `author`, `when`, `pull`. What is
+    /// empty is null. Fields are only ever added.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "object": reference(&self.object), "field": self.field, "value": self.value,
+            "answer": self.kind(), "managers": self.managers,
+            "writes": self.writes.iter().map(Write::to_json).collect::<Vec<_>>(),
+            "origin": self.origin.as_ref().map(Origin::to_json),
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.writes.last() {
+            _ if self.is_default() => "default",
+            None => "nobody",
+            Some(_) if self.is_past_git() => "past-git",
+            Some(_) => "git",
+        }
+    }
+
     /// Whether the API server filled it in: nobody manages it, and no file has it.
     fn is_default(&self) -> bool {
         let in_file = self.origin.as_ref().is_some_and(|origin| origin.line.is_some());
@@ -200,6 +225,26 @@ impl Explanation {
             None => ("nobody", "set it in this run: it was there from the start".into()),
         }
     }
+}
+
+impl Write {
+    fn to_json(&self) -> Value {
+        json!({
+            "ms": self.at.as_millis(), "actor": self.actor, "manager": text(&self.manager),
+            "verb": self.verb, "command": text(&self.command), "revision": text(&self.revision),
+            "path": self.change.path, "before": self.change.before, "after": self.change.after,
+        })
+    }
+}
+
+/// An object's name, as the JSON lines of a run have it.
+pub(super) fn reference(object: &ObjectRef) -> Value {
+    let ObjectRef { group, kind, namespace, name } = object;
+    json!({"group": group, "kind": kind, "namespace": namespace, "name": name})
+}
+
+fn text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 /// Who set what, as people say it: `kustomize-controller at +2m34s, 5 → 3`.

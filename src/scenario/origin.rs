@@ -1,8 +1,8 @@
 //! Where in Git a field comes from: source, revision, file, line, commit, author, reviewers.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::explain::day;
+use super::explain::{day, reference};
 use super::names::FieldPath;
 use crate::git::forge::PullRequest;
 use crate::git::{ObjectId, Repository, Tree};
@@ -58,6 +58,27 @@ pub struct Pull {
     pub title: String,
     /// Who approved it.
     pub approved_by: Vec<String>,
+}
+
+impl Origin {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "kustomization": reference(&self.kustomization), "source": reference(&self.source),
+            "url": self.url, "revision": self.revision, "value": self.value,
+            "line": self.line.as_ref().map(Line::to_json),
+        })
+    }
+}
+
+impl Line {
+    fn to_json(&self) -> Value {
+        let pull = |pull: &Pull| json!({"number": pull.number, "title": pull.title, "approved_by": pull.approved_by});
+        json!({
+            "path": self.path, "number": self.number, "text": self.text, "commit": self.commit,
+            "subject": self.subject, "author": self.author, "when": self.when.to_string(),
+            "pull": self.pull.as_ref().map(pull),
+        })
+    }
 }
 
 /// Where in Git a field of an object comes from that a Kustomization applied.
