@@ -34,6 +34,13 @@ pub(super) fn id(object: &Node) -> String {
     format!("{kind}.{version}.{}/{name}.{namespace}", or(group, "[noGrp]"))
 }
 
+/// The object of a kind and name.
+pub(super) fn named<'n>(documents: &'n [Node], kind: &str, name: &str) -> Option<&'n Node> {
+    documents.iter().find(|object| {
+        text_at(object, &["kind"]) == kind && text_at(object, &["metadata", "name"]) == name
+    })
+}
+
 /// What the first object of a text is called.
 pub(super) fn id_of(text: &str) -> Option<String> {
     Some(id(yaml::nodes("", text, Dialect::Kustomize).ok()?.first()?))

@@ -1,15 +1,20 @@
 //! A mistake in what a kustomization says beside what it lists: its generators and patches.
 
+use serde_json::Value;
+
 use super::outline::Outline;
 use super::{absolute, manifest};
 use crate::git::Tree;
 use crate::manifest::Mistake;
-use crate::manifest::yaml::{self, Node};
+use crate::manifest::yaml::{self, Dialect, Node};
 
 /// What kustomize says of a mistake on a line of a kustomization; `None` for what is not known here.
 pub(super) fn told(mistake: &Mistake, tree: &Tree, outline: &Outline) -> Option<String> {
     let own = Own { mistake, tree, outline };
-    own.generator().or_else(|| own.patch()).or_else(|| own.strategic_patch())
+    own.generator()
+        .or_else(|| own.operation())
+        .or_else(|| own.patch())
+        .or_else(|| own.strategic_patch())
 }
 
 struct Own<'a> {
@@ -34,9 +39,55 @@ impl Own<'_> {
         )
     }
 
+    /// An operation of a JSON patch (RFC 6902) that cannot be done.
+    fn operation(&self) -> Option<String> {
+        let (about, operation) = self.mistake.message.split_once(": can't do ")?;
+        let operation: Value = serde_json::from_str(operation).ok()?;
+        let (path, from) = (operation["path"].as_str()?, operation["from"].as_str());
+        let missing = |op: &str, path: &str| {
+            format!("{op} operation does not apply: doc is missing path: {path}: missing value")
+        };
+        let no_key = |key: &str| format!("Unable to remove nonexistent key: {key}: missing value");
+        let (parent, key) = path.rsplit_once('/')?;
+        match operation["op"].as_str()? {
+            "test" => Some(format!("testing value {path} failed: test failed")),
+            "replace" => Some(missing("replace", path)),
+            "add" => Some(missing("add", &format!("{path:?}"))),
+            "remove" if self.has(about, parent)? => {
+                Some(format!("error in remove for path: '{path}': {}", no_key(key)))
+            }
+            "remove" => Some(missing("remove", &format!("{path:?}"))),
+            "move" => {
+                let key = from?.rsplit('/').next()?;
+                Some(format!("error in move for path: '{key}': {}", no_key(key)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the manifest of a patched object, named as in `patching Deployment.apps default/web`, has
+    /// something at a pointer.
+    fn has(&self, about: &str, pointer: &str) -> Option<bool> {
+        let (kind, name) = about.strip_prefix("patching ")?.split_once(' ')?;
+        let kind = kind.split('.').next()?;
+        let name = name.rsplit('/').next()?;
+        let files = self.tree.files();
+        let mut texts = files.iter().filter_map(|(_, _, blob)| blob.as_text());
+        let object = texts.find_map(|text| {
+            let nodes = yaml::nodes("", text, Dialect::Kustomize).ok()?;
+            let found = manifest::named(&nodes, kind, name)?;
+            Some(found.value())
+        })?;
+        Some(object.pointer(pointer).is_some())
+    }
+
     /// An entry of `patches` whose file is missing, that is no patch, or whose object is.
     fn patch(&self) -> Option<String> {
         let patch = self.on_line("patches")?;
+        if self.mistake.message == "a JSON patch without a target" {
+            let text = patch.get("patch")?.as_str()?.trim_end();
+            return Some(format!("must specify a target for JSON patch [patch: {text:?}]"));
+        }
         if self.mistake.message.starts_with("no object is called ") {
             return self.without_object(patch);
         }

@@ -6,7 +6,7 @@ use super::manifest;
 use super::outline::Outline;
 use crate::git::Tree;
 use crate::manifest::Mistake;
-use crate::manifest::yaml::{self, Dialect, Node};
+use crate::manifest::yaml::{self, Dialect};
 
 /// A mistake of this kind.
 pub(super) struct Twice<'a> {
@@ -26,12 +26,7 @@ impl<'a> Twice<'a> {
         let (kind, name) = object.split_once(' ')?;
         let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
         let nodes = yaml::nodes(second.0, tree.text(second.0)?, Dialect::Kustomize).ok()?;
-        let is = |node: &Node, path: &[&str], text: &str| {
-            node.find(path).and_then(Node::as_str) == Some(text)
-        };
-        let found = nodes
-            .iter()
-            .find(|node| is(node, &["kind"], kind) && is(node, &["metadata", "name"], name));
+        let found = manifest::named(&nodes, kind, name);
         Some(Twice { id: manifest::id(found?), first, second })
     }
 
