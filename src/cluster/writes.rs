@@ -238,6 +238,10 @@ impl Writes {
     }
 
     fn expect(&mut self, act: &Act, answer: &answers::Answer) {
+        let fenced = self.fence.as_ref().is_some_and(|list| list.kind == act.request.kind);
+        if !fenced {
+            return;
+        }
         self.expected.version = self.expected.version.max(answer.version());
         if let (Verb::Delete(options), None) = (&act.request.verb, answer.object()) {
             self.expected.gone.insert(options.preconditions.uid.clone());

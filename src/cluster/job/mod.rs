@@ -133,7 +133,10 @@ fn changed(progress: Progress, count: Box<Count>, now: Timestamp) -> Next<Awaiti
         Progress::Going(next) => return next.map(|writes| Awaiting::Changes(writes, count)),
         Progress::Over(failure) => failure,
     };
-    let mut writes = Writes::of(count.conclusion(now));
+    // A status that is not seen yet, beside pods that were let go already, would have them run again.
+    let (everything, namespace) = (LabelSelector::everything(), count.job.namespace());
+    let jobs = ApiRequest::list_cached(&kinds::job(), namespace, everything);
+    let mut writes = Writes::of(count.conclusion(now)).until_seen_in(jobs);
     if let Some(failure) = failure {
         writes.fail(failure);
     }
