@@ -3,9 +3,11 @@
 #[path = "cluster/rig.rs"]
 mod rig;
 
-use driftlab::api::Propagation;
+use driftlab::api::{Propagation, ResourceVersion};
 use driftlab::object::Object;
 use driftlab::time::Duration;
+use driftlab_tests::rounds;
+use proptest::prelude::*;
 use rig::Rig;
 use serde_json::{Value, json};
 
@@ -594,4 +596,108 @@ fn a_quota_tells_what_is_used_of_it() {
         used(&rig),
         json!({"pods": "0", "count/deployments.apps": "0", "requests.memory": "0", "count/secrets": "0"})
     );
+}
+
+/// What is left of the namespace when names, versions and times are taken off.
+fn shape(rig: &Rig) -> Vec<String> {
+    let objects = rig.server.objects().filter(|object| object.namespace() == "default");
+    // Whether a template was ever rolled out, and what was told of it, depends on who was faster.
+    let passing = |object: &&Object| match object.kind() {
+        "Event" | "ControllerRevision" => false,
+        "ReplicaSet" => object.int("spec.replicas") != Some(0),
+        _ => true,
+    };
+    let mut shape: Vec<String> = objects.filter(passing).map(outline).collect();
+    shape.sort();
+    shape
+}
+
+fn outline(object: &Object) -> String {
+    let count = |path: &str| object.get(path).and_then(Value::as_array).map_or(0, Vec::len);
+    let kind = object.kind();
+    match kind {
+        "Pod" => {
+            let image = object.text("spec.containers.0.image");
+            format!("{kind} {image} {}", object.text("status.phase"))
+        }
+        "EndpointSlice" => format!("{kind} {}", count("endpoints")),
+        "Endpoints" => format!("{kind} {} {}", object.name(), count("subsets.0.addresses")),
+        _ => {
+            let counts: Vec<Option<i64>> =
+                COUNTS.iter().map(|name| object.int(&format!("status.{name}"))).collect();
+            format!("{kind} {} {:?} {counts:?}", object.name(), object.int("spec.replicas"))
+        }
+    }
+}
+
+/// What workloads count in their status.
+const COUNTS: [&str; 7] = [
+    "replicas",
+    "readyReplicas",
+    "availableReplicas",
+    "updatedReplicas",
+    "numberReady",
+    "succeeded",
+    "failed",
+];
+
+/// A busy morning, with the moves in the order that the picks give and every process killed now and
+/// then; at the end there is quiet.
+fn morning(seed: u64, kills: [u16; 2]) -> Rig {
+    let mut state = seed;
+    let picks = move |n: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as usize) % n
+    };
+    let mut rig = Rig::picking(2, Box::new(picks));
+    let mut service = Object::new("v1", "Service", "default", "hello");
+    service.set("spec", json!({"selector": {"app": "hello"}, "ports": [{"port": 80}]}));
+    rig.create(service);
+    rig.create(deployment("hello", 3, "nginx:1.27"));
+    rig.create(stateful_set("db", json!({"replicas": 2})));
+    rig.create(job("sum", json!({"completions": 2})));
+    rig.step_for(kills[0].into());
+    rig.restart_all();
+    rig.patch("Deployment", "default", "hello", image_patch("nginx:1.28"));
+    rig.run_for(Duration::from_secs(1));
+    rig.patch("StatefulSet", "default", "db", image_patch("db:2"));
+    rig.patch("Deployment", "default", "hello", json!({"spec": {"replicas": 5}}));
+    rig.step_for(kills[1].into());
+    rig.restart_all();
+    let pods = rig.all("Pod", "default");
+    let victim = pods.iter().find(|pod| pod.label("app") == Some("hello"));
+    let victim = victim.map(|pod| pod.name().to_owned());
+    victim.into_iter().for_each(|pod| rig.delete("Pod", "default", &pod, None));
+    rig.patch("Deployment", "default", "hello", json!({"spec": {"replicas": 2}}));
+    rig.run_for(Duration::from_mins(5));
+    rig
+}
+
+/// How a calm morning ends.
+fn calm() -> &'static [String] {
+    static CALM: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    CALM.get_or_init(|| shape(&morning(0, [0, 0])))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: u32::try_from(rounds("DRIFTLAB_MORNINGS", 6)).unwrap_or(u32::MAX),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_order_of_moves_comes_to_the_same_end_and_to_rest(
+        seed: u64,
+        kills in [0u16..400, 0u16..400],
+    ) {
+        let mut rig = morning(seed, kills);
+        prop_assert_eq!(shape(&rig), calm());
+        let version = ResourceVersion(rig.version());
+        rig.run_for(Duration::from_hours(2));
+        let log = rig.server.log_since(version).expect("nothing is compacted");
+        let log: Vec<String> = log.map(|entry| format!("{} {:?}", entry.object, entry.after)).collect();
+        prop_assert_eq!(log, Vec::<String>::new());
+    }
 }

@@ -45,7 +45,8 @@ trait Actor {
     fn name(&self) -> String;
     fn moves(&self, latest: &Latest, now: Timestamp) -> Vec<Move>;
     fn make(&mut self, what: Move, server: &mut Server, missing: &[&str], now: Timestamp);
-    fn next_wake(&self) -> Option<Timestamp>;
+    fn next_wake(&self, now: Timestamp) -> Option<Timestamp>;
+    fn restart(&mut self);
 }
 
 struct Running<R: Reconciler> {
@@ -122,6 +123,11 @@ impl Rig {
         self.add(cluster::Kubelet::new(node));
     }
 
+    /// Has every controller lose what it holds in memory.
+    pub(crate) fn restart_all(&mut self) {
+        self.actors.iter_mut().for_each(|actor| actor.restart());
+    }
+
     /// Makes one move, or none when nothing can move now.
     fn step(&mut self) -> bool {
         self.latest.follow(&self.server);
@@ -146,6 +152,11 @@ impl Rig {
         while self.step() {
             assert!(self.steps < limit, "no end in sight at {}", self.now);
         }
+    }
+
+    /// Makes so many moves, or fewer when nothing moves at this instant any more.
+    pub(crate) fn step_for(&mut self, moves: usize) {
+        (0..moves).take_while(|_| self.step()).for_each(drop);
     }
 
     /// Runs for a span of virtual time.
@@ -188,8 +199,10 @@ impl Rig {
         }
     }
 
+    /// The next instant at which something can move; what is due already waits for a worker.
     fn next_wake(&self) -> Option<Timestamp> {
-        self.actors.iter().filter_map(|actor| actor.next_wake()).min()
+        let wakes = self.actors.iter().filter_map(|actor| actor.next_wake(self.now));
+        wakes.min()
     }
 
     pub(crate) fn ask(&mut self, request: ApiRequest) -> Result<ApiResponse, Status> {
@@ -351,12 +364,20 @@ where
         }
     }
 
-    fn next_wake(&self) -> Option<Timestamp> {
+    fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let wakes = self.tasks.iter().filter_map(|task| match task.awaits {
             Awaits::Wake(at) => Some(at),
             Awaits::Answer(_) => None,
         });
-        wakes.chain(self.queue.next_timeout()).min()
+        wakes.chain(self.queue.next_timeout()).filter(|wake| *wake > now).min()
+    }
+
+    fn restart(&mut self) {
+        self.tasks.clear();
+        self.known.clear();
+        let (base, cap) = self.reconciler.backoff();
+        self.queue = Queue::with_backoff(base, cap);
+        self.informers.iter_mut().for_each(|(_, cursor)| *cursor = None);
     }
 }
 
