@@ -1,6 +1,73 @@
 //! The YAML a person writes: a world, a script, expectations.
 //!
-//! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are.
+//! [`read`] makes a [`Scenario`] of a file's text, or says where the mistakes are; [`load`] also brings
+//! what it names, and [`of_repository`] takes somebody's configuration as it is.
+//!
+//! # The file
+//!
+//! | Key | What it says |
+//! |---|---|
+//! | `scenario`, `about` | a title, and what it shows |
+//! | `seed`, `until` | what decides all that the world leaves open (1 if not given); when it ends |
+//! | `repositories` | by name: `files` (path to content) or `from` (a folder or repository on disk); `url`, `branch`; `approvals` that a pull request needs |
+//! | `cluster` | `nodes` (3), `flux` (true), `apply` (manifests that are there), `policies` (where the engine is safer than Flux: [`Policies`](crate::engine::Policies)) |
+//! | `registry` | the images there are; without it every image is |
+//! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take |
+//! | `sync` | by name: the `repository`, and fields of a Flux Kustomization's spec; `sourceInterval` |
+//! | `faults` | what goes wrong, when or how often: [`Fault`](crate::sim::Fault) |
+//! | `steps` | in order of time: `at`, `as` (alice), `in` a repository, and what is done: `run` commands of kubectl, git, flux and gh as people type them (with the `exit` and the `output` wanted), `edit`/`replace`/`with`, `write`, `remove`, `note`, `image`, `fault`/`for`, `metrics`; what it has to come to: `expect` |
+//! | `expect` | what must hold |
+//!
+//! An expectation is about one of these, and says when:
+//!
+//! | Key | About |
+//! |---|---|
+//! | `field: PATH`, `of: KIND/NAME -n NS` | a field: `is`, `isNot`, `contains`, `exists`, `setBy` a field manager |
+//! | `object: KIND/NAME -n NS` | that it is there, or with `exists: false` that it is not |
+//! | `converged: true` | that every Kustomization is Ready at the newest revision of its branch, and nothing has drifted |
+//! | `pods: COUNT`, `of`, `are: STATE` | the pods of a workload, in the words of `kubectl get pods` |
+//! | `writes: COUNT`, `actor`, `of` | writes to the API that changed something |
+//! | `writers: [NAME]`, `of` | that nobody else wrote |
+//! | `commits: COUNT`, `in` | commits that arrived at a repository |
+//! | `drift: SPAN`, `of` | that no drift lasted longer |
+//!
+//! A count is `3`, `at most 3` or `at least 3`. Without a time it is about the end.
+//!
+//! | Key | When |
+//! |---|---|
+//! | `at: T` | at that time, after what is done at that very time |
+//! | `by: T`, in a step `within: SPAN` | not later, and still so then; what is done at T itself comes after. The verdict says since when it is so, or that it was so all along, which proves nothing |
+//! | `always: true`, `never: true` | all the time, or at no time, `until: T` or to the end |
+//! | `from: T` | only what is so, or happens, from then on counts; what a step expects counts from that step |
+//!
+//! ```
+//! use driftlab::scenario;
+//!
+//! let run = scenario::read("heal.yaml", "\
+//! scenario: Heal
+//! repositories:
+//!   config:
+//!     files:
+//!       settings.yaml: |
+//!         apiVersion: v1
+//!         kind: ConfigMap
+//!         metadata: {name: settings, namespace: default}
+//!         data: {colour: green}
+//! sync:
+//!   apps: {repository: config}
+//! steps:
+//!   - at: 2m
+//!     as: alice
+//!     run: kubectl delete configmap settings
+//!     expect:
+//!       - {object: configmap/settings, within: 65s}
+//!       - {writes: 1, actor: kustomize-controller, of: configmap/settings}
+//! ")
+//! .unwrap()
+//! .play()
+//! .unwrap();
+//! assert!(run.holds(), "{:?}", run.verdicts);
+//! ```
 
 mod cause;
 mod commands;
