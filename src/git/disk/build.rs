@@ -130,13 +130,15 @@ fn difference<'r, 't>(
     let (mut removed, mut changed) = (Vec::new(), Vec::new());
     let mut here = like.keys().peekable();
     for raw in list {
-        let before = |(key, _): &(&str, &Entry)| {
-            !raw.has_key(key) && key.bytes().cmp(raw.key()) == Ordering::Less
-        };
-        while let Some((key, _)) = here.next_if(before) {
+        let same = |(key, _): &(&str, &Entry)| raw.has_key(key);
+        let mut old = here.next_if(same);
+        while old.is_none() {
+            let before = here.next_if(|(key, _)| key.bytes().lt(raw.key()));
+            let Some((key, _)) = before else { break };
             removed.push(key);
+            old = here.next_if(same);
         }
-        let old = here.next_if(|(key, _)| raw.has_key(key)).map(|(_, entry)| entry);
+        let old = old.map(|(_, entry)| entry);
         if old.is_none_or(|entry| entry.id() != raw.id || entry.mode().as_bytes() != raw.mode) {
             changed.push((raw, old));
         }
