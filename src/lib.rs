@@ -17,6 +17,8 @@ pub mod object;
 pub mod reconciler;
 pub mod report;
 pub mod scenario;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sim;
 pub mod source;
 pub mod time;

@@ -12,7 +12,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("report", 7),
     ("sim", 6),
     ("live", 6),
-    ("serve", 6),
+    ("serve", 7),
     ("trace", 5),
     ("engine", 4),
     ("cluster", 4),

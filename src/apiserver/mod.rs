@@ -41,6 +41,7 @@ mod selectable;
 mod server;
 mod settled;
 mod store;
+pub(crate) mod table;
 mod write;
 
 pub use audit::AuditEntry;

@@ -223,7 +223,7 @@ impl KindSchema {
 }
 
 /// How a version ranks: alpha, beta or stable, then its numbers (`v2beta1` is 1, 2, 1).
-fn maturity(version: &str) -> (u8, u32, u32) {
+pub(super) fn maturity(version: &str) -> (u8, u32, u32) {
     let number = |text: &str| text.parse().unwrap_or(0);
     let digits = version.trim_start_matches('v');
     for (rank, stage) in [(0, "alpha"), (1, "beta")] {

@@ -92,7 +92,7 @@ impl Server {
         (answer.map(|response| ApiResponse { warnings: warnings.clone(), ..response }), warnings)
     }
 
-    /// Answers a get or a list as it would have been answered when the log ended at `at`: what a
+    /// Answers a watch with what there is by now, and a get or a list as it would have been answered when the log ended at `at`: what a
     /// cache that lags behind holds. A version that is not reached yet reads the newest state.
     ///
     /// # Errors
@@ -112,6 +112,7 @@ impl Server {
             Verb::Discover => Ok(discovered(&resource)),
             Verb::Get(_) => view.get(&resource, request),
             Verb::List(options) => view.list(&resource, &request.namespace, &request.name, options),
+            Verb::Watch(options, from) => self.watch(&resource, &request.namespace, options, *from),
             _ => Err(refusal::method_not_allowed()),
         }
     }

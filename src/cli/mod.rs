@@ -4,6 +4,8 @@ mod build;
 mod explain;
 mod git;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod terminal;
 
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use lexopt::ValueExt;
 
 use self::terminal::{drawing, print};
 
-const COMMANDS: [&str; 4] = ["run", "explain", "build", "git"];
+const COMMANDS: [&str; 5] = ["run", "explain", "build", "git", "serve"];
 
 const USAGE: &str = "\
 driftlab: learn GitOps by running it
@@ -27,6 +29,7 @@ usage: driftlab COMMAND [ARGS]
                        say who set a field of an object, and why
   build DIR            print what a kustomization comes to
   git replay           run a Git history given as JSON
+  serve [FILE]         put the cluster behind a port, for kubectl (feature serve)
 
 driftlab COMMAND --help says more. Exit codes: 0 all is well, 1 something that must hold does not,
 2 a mistake in the input.
@@ -63,6 +66,12 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             "build" => build::main(args),
             "explain" => explain::main(args),
             "git" => git::main(args),
+            #[cfg(feature = "serve")]
+            "serve" => serve::main(args),
+            #[cfg(not(feature = "serve"))]
+            "serve" => Err(Mistake(
+                "serve is not built in\n  = cargo run --features serve -- serve".into(),
+            )),
             other => {
                 let known = COMMANDS.join(", ");
                 Err(Mistake(format!("there is no command {other:?}\n  = there are: {known}")))

@@ -21,6 +21,14 @@ const GAP: &str = "  ";
 /// filled square marks drift and the write that heals it, a cross a failure, a circle what was
 /// folded, a band across all rails a fault.
 pub fn timeline(trace: &Trace, options: &Options) -> String {
+    let mut text = events(trace, options);
+    text.push('\n');
+    text.push_str(&Summary::of(trace).text(options));
+    text
+}
+
+/// The lines of a [`timeline`] alone, without the summary: what a run that goes on has come to.
+pub fn events(trace: &Trace, options: &Options) -> String {
     let rows = rows(trace, options);
     let columns = Columns::fitting(&rows, options);
     let mut text = columns.legend();
@@ -29,8 +37,6 @@ pub fn timeline(trace: &Trace, options: &Options) -> String {
         columns.draw(row, &before, &mut text);
         before.note(row);
     }
-    text.push('\n');
-    text.push_str(&Summary::of(trace).text(options));
     text
 }
 

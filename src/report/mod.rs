@@ -20,6 +20,6 @@ pub use drift::{Drift, Ending, drifts};
 pub(crate) use fold::is_bookkeeping;
 pub use json::{json_line, json_lines};
 pub(crate) use layout::clock;
-pub use layout::timeline;
+pub use layout::{events, timeline};
 pub use paint::{Glyphs, Options};
 pub use summary::{Section, Summary, Writes};

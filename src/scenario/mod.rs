@@ -97,6 +97,9 @@ use std::path::Path;
 
 use prepare::Script;
 
+use crate::sim::{Controllers, World};
+use crate::time::Timestamp;
+
 /// Reads a scenario; `file` is its name for messages.
 ///
 /// ```
@@ -159,6 +162,12 @@ impl Loaded {
     /// The scenario.
     pub fn scenario(&self) -> &Scenario {
         &self.script.scenario
+    }
+
+    /// The world as it is when the scenario begins, at `start`; what people do in it is left to them.
+    pub fn world(&self, start: Timestamp, controllers: Controllers) -> World {
+        let builder = World::builder().start_at(start).seed(self.script.scenario.seed);
+        run::begin::set_up(&self.script, builder, controllers)
     }
 
     /// Plays it to its end.

@@ -124,6 +124,7 @@ impl Player {
             body => body.to_string().into_bytes(),
         };
         let http = rest::HttpRequest {
+            accept: "",
             method: text(&request["method"]),
             target: text(&request["path"]),
             content_type: media_type(request, &body),

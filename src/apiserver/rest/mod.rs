@@ -13,6 +13,7 @@
 //!     method: "POST",
 //!     target: "/api/v1/namespaces/default/configmaps?fieldManager=me",
 //!     content_type: "application/json",
+//!     accept: "",
 //!     body: br#"{"metadata": {"name": "settings"}, "data": {"mode": "dark"}}"#,
 //! };
 //! let answer = rest::answer(&mut server, Timestamp::START, &Caller::default(), &request);
@@ -20,7 +21,9 @@
 //! ```
 
 mod body;
+mod discovery;
 mod json;
+mod openapi;
 mod path;
 mod query;
 mod render;
@@ -43,6 +46,8 @@ pub struct HttpRequest<'a> {
     pub target: &'a str,
     /// The `Content-Type`; empty for none.
     pub content_type: &'a str,
+    /// The `Accept`: whether a table or the aggregated discovery is wanted; empty for none.
+    pub accept: &'a str,
     /// The body; empty for none.
     pub body: &'a [u8],
 }
@@ -76,14 +81,27 @@ pub fn answer(
     caller: &Caller,
     request: &HttpRequest<'_>,
 ) -> HttpResponse {
+    if let Some(answer) = about(server, request) {
+        return answer;
+    }
     match route(server, request) {
         Ok(route) => {
             let (answer, warnings) = carry_out(server, now, caller, &route);
-            let response = route.render(answer);
+            let response = route.render(server, now, answer);
             HttpResponse { warnings: [route.warnings, warnings].concat(), ..response }
         }
         Err(refused) => refused,
     }
+}
+
+/// Answers what is asked about the server itself: its version and health, which resources there are,
+/// their schemas. `None` when the request is for a resource, or leads nowhere.
+pub fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
+    if !matches!(request.method, "GET" | "HEAD") {
+        return None;
+    }
+    let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
+    discovery::answer(server, path, request.accept).or_else(|| openapi::answer(server, path))
 }
 
 fn carry_out(
@@ -103,10 +121,13 @@ impl HttpResponse {
         HttpResponse { code, body: HttpBody::Json(body), warnings: Vec::new() }
     }
 
+    fn text(code: u16, text: &str) -> Self {
+        HttpResponse { code, body: HttpBody::Text(text.into()), warnings: Vec::new() }
+    }
+
     /// What is said of a path that leads nowhere.
     fn page_not_found() -> Self {
-        let body = HttpBody::Text("404 page not found\n".into());
-        HttpResponse { code: 404, body, warnings: Vec::new() }
+        HttpResponse::text(404, "404 page not found\n")
     }
 }
 

@@ -21,8 +21,14 @@ pub struct Route {
     pub at: Option<ResourceVersion>,
     /// Seconds after which a watch ends, if it says so.
     pub timeout_seconds: Option<u64>,
+    /// Whether a watch is to tell now and then how far it has come.
+    pub bookmarks: bool,
+    /// Whether a watch begins with the objects there are, and says where they end (KEP-3157).
+    pub initial_events: bool,
     /// Warnings about the body, before the server sees it.
     pub warnings: Vec<String>,
+    /// Whether the answer is to be a table, and what of each object goes with it.
+    pub(super) table: Option<Include>,
     /// The kind of a list of these objects.
     pub(super) list_kind: String,
     /// Whether objects carry their kind inside a list.
@@ -43,6 +49,9 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
         list_kind: place.resource.list_kind.clone(),
         custom: place.resource.is_custom(),
         timeout_seconds: reader.query.get("timeoutSeconds").parse().ok(),
+        bookmarks: reader.query.flag("allowWatchBookmarks"),
+        initial_events: reader.query.flag("sendInitialEvents"),
+        table: Include::asked(request.accept, reader.query.get("includeObject")),
         warnings: reader.warnings,
         at,
         request: ApiRequest {
@@ -53,6 +62,25 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
             verb,
         },
     })
+}
+
+/// How much of each object stands beside its row in a table (`includeObject`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl Include {
+    fn asked(accept: &str, include: &str) -> Option<Self> {
+        let wanted = accept.split(',').next().is_some_and(|first| first.contains("as=Table"));
+        wanted.then_some(match include {
+            "None" => Include::Nothing,
+            "Object" => Include::Object,
+            _ => Include::Metadata,
+        })
+    }
 }
 
 struct Reader<'a> {
@@ -93,7 +121,9 @@ impl Reader<'_> {
         let options = self.query.list_options()?;
         if self.query.flag("watch") {
             let version = self.query.version().map_err(refusal::internal)?;
-            return Ok((Verb::Watch(options, version.unwrap_or_default()), None));
+            // Whoever wants the objects there are gets them, whatever version it knows.
+            let from = version.filter(|_| !self.query.flag("sendInitialEvents"));
+            return Ok((Verb::Watch(options, from.unwrap_or_default()), None));
         }
         let version = self
             .query

@@ -10,7 +10,7 @@ use crate::object::Object;
 use crate::scenario::commands::kubectl;
 use crate::scenario::prepare::Script;
 use crate::sim::script::{DeliverySpec, PipelineSpec, SyncSpec};
-use crate::sim::{Controllers, Delivery, Pipeline, Registry, World};
+use crate::sim::{Controllers, Delivery, Pipeline, Registry, World, WorldBuilder};
 use crate::time::Duration;
 use crate::trace::Role;
 
@@ -19,10 +19,15 @@ const ADMIN: &str = "admin";
 
 /// The world, set up, at its start.
 pub(crate) fn world(script: &Script, seed: Option<u64>) -> World {
+    let builder = World::builder().seed(seed.unwrap_or(script.scenario.seed));
+    let flux = script.scenario.cluster.flux;
+    set_up(script, builder, if flux { Controllers::All } else { Controllers::Cluster })
+}
+
+/// The same from what a builder has decided already, and with other controllers.
+pub(crate) fn set_up(script: &Script, builder: WorldBuilder, controllers: Controllers) -> World {
     let scenario = &script.scenario;
-    let controllers = if scenario.cluster.flux { Controllers::All } else { Controllers::Cluster };
-    let mut builder = World::builder()
-        .seed(seed.unwrap_or(scenario.seed))
+    let mut builder = builder
         .controllers(controllers)
         .nodes(scenario.cluster.nodes as usize)
         .faults(scenario.faults.clone());

@@ -3,10 +3,8 @@
 mod apply;
 mod ask;
 mod change;
-mod columns;
 mod delete;
 mod flags;
-mod jsonpath;
 mod kinds;
 mod make;
 mod parse;
@@ -20,10 +18,10 @@ mod wait;
 use serde_json::Value;
 
 use super::words::Word;
+use crate::apiserver::table::jsonpath::{self, Template};
 use crate::object::{FieldSelector, LabelSelector, Object};
 use crate::scenario::mistake::Mistake;
 use crate::time::Duration;
-use jsonpath::Template;
 
 pub(crate) use ask::caller;
 pub(crate) use kinds::{kinds, suggestion};

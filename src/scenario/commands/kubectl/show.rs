@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::ask::{Asking, Read};
-use super::columns::{cells, pairs, titles};
 use super::kinds::Kind;
 use super::{Files, Output as Format, ServerSide, Targets, View};
+use crate::apiserver::table::Table;
+use crate::apiserver::table::columns::{cells, pairs};
 use crate::manifest::yaml;
 use crate::object::Object;
 use crate::reconciler::conditions;
@@ -101,63 +102,11 @@ impl Asking<'_> {
     }
 
     fn rows(&self, kind: &Kind, objects: &[Object], wide: bool) -> (Vec<String>, Vec<Vec<String>>) {
-        if let Some(custom) = self.custom_rows(kind, objects) {
-            return custom;
-        }
-        let (narrow, more) = titles(&kind.gvk.group, &kind.gvk.kind)
-            .split_once('/')
-            .unwrap_or((titles(&kind.gvk.group, &kind.gvk.kind), ""));
-        let mut head: Vec<String> = narrow.split('|').map(str::to_owned).collect();
-        let narrow = head.len();
-        if wide && !more.is_empty() {
-            head.extend(more.split('|').map(str::to_owned));
-        }
-        let now = self.world.now();
-        let rows = objects.iter().map(|object| {
-            let mut cells = cells(object, now);
-            cells.truncate(if wide { head.len() } else { narrow });
-            cells
-        });
-        let rows = rows.collect();
-        (head, rows)
-    }
-
-    /// The columns that a custom resource's definition asks for.
-    fn custom_rows(
-        &self,
-        kind: &Kind,
-        objects: &[Object],
-    ) -> Option<(Vec<String>, Vec<Vec<String>>)> {
-        let schema = self.world.server().resources().find(|schema| schema.gvk == kind.gvk)?;
-        let columns: Vec<(String, &str, &str)> = schema
-            .custom
-            .as_ref()?
-            .columns
-            .iter()
-            .filter(|column| column["priority"].as_i64().unwrap_or(0) == 0)
-            .filter_map(|column| {
-                let name = column["name"].as_str()?.to_uppercase();
-                Some((name, column["jsonPath"].as_str()?, column["type"].as_str()?))
-            })
-            .collect();
-        if columns.is_empty() {
-            return None;
-        }
-        let head = std::iter::once("NAME".to_owned()).chain(columns.iter().map(|c| c.0.clone()));
-        let rows = objects.iter().map(|object| {
-            let cell = columns.iter().map(|(_, path, kind)| self.custom_cell(object, path, kind));
-            std::iter::once(object.name().to_owned()).chain(cell).collect()
-        });
-        Some((head.collect(), rows.collect()))
-    }
-
-    fn custom_cell(&self, object: &Object, path: &str, kind: &str) -> String {
-        let template = super::jsonpath::parse(&format!("{{{path}}}"));
-        let text = template.map(|t| t.render(object.as_value())).unwrap_or_default();
-        match (kind, text.parse::<crate::time::Timestamp>()) {
-            ("date", Ok(since)) => super::columns::human(self.world.now().since(since)),
-            _ => text,
-        }
+        let schema = self.world.server().resources().find(|schema| schema.gvk == kind.gvk);
+        let table = schema.map(|schema| Table::of(schema, objects, self.world.now()));
+        let table = table.unwrap_or_default();
+        let table = if wide { table } else { table.narrow() };
+        (table.columns.into_iter().map(|column| column.title).collect(), table.rows)
     }
 
     fn documents(&mut self, all: &[&Object], single: bool, managed: bool, format: &Format) {

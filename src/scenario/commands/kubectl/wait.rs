@@ -1,10 +1,11 @@
 //! What a command waits for, and what it says while it does: `wait`, `rollout status`, `delete`, and
 //! flux's `reconcile`.
 
-use super::jsonpath::Template;
+use super::Until;
 use super::kinds::Kind;
 use super::rollout::{Progress, progress};
-use super::{Until, columns};
+use crate::apiserver::table::columns;
+use crate::apiserver::table::jsonpath::Template;
 use crate::object::{Object, ObjectRef};
 use crate::reconciler::conditions;
 use crate::scenario::commands::flux::{Resource, follow, reconciled};

@@ -40,13 +40,13 @@ enum Comparison {
 }
 
 /// Reads a template.
-pub(super) fn parse(text: &str) -> Result<Template, String> {
+pub(crate) fn parse(text: &str) -> Result<Template, String> {
     Ok(Template(Parser { rest: text }.parts(false)?))
 }
 
 impl Template {
     /// What it says of a value: the values found, a blank between them.
-    pub(super) fn render(&self, value: &Value) -> String {
+    pub(crate) fn render(&self, value: &Value) -> String {
         let mut out = String::new();
         render(&self.0, value, &mut out);
         out

@@ -6,7 +6,7 @@ use crate::object::Object;
 use crate::time::{Duration, Timestamp};
 
 /// The titles of a kind's columns; those that only `-o wide` shows come after `/`.
-pub(super) fn titles(group: &str, kind: &str) -> &'static str {
+pub(crate) fn titles(group: &str, kind: &str) -> &'static str {
     match (group, kind) {
         ("", "Pod") => "NAME|READY|STATUS|RESTARTS|AGE/IP|NODE|NOMINATED NODE|READINESS GATES",
         ("apps", "Deployment") => "NAME|READY|UP-TO-DATE|AVAILABLE|AGE/CONTAINERS|IMAGES|SELECTOR",
@@ -39,7 +39,7 @@ pub(super) fn titles(group: &str, kind: &str) -> &'static str {
 }
 
 /// What an object shows in the columns of its kind, the wide ones last.
-pub(super) fn cells(object: &Object, now: Timestamp) -> Vec<String> {
+pub(crate) fn cells(object: &Object, now: Timestamp) -> Vec<String> {
     let name = object.name().to_owned();
     let age = age(object.creation_timestamp(), now);
     let int = |path: &str| object.int(path).unwrap_or(0).to_string();
@@ -359,7 +359,7 @@ fn selector(object: &Object) -> String {
 }
 
 /// `a=1,b=2`, or `<none>`.
-pub(super) fn pairs(map: Option<&Value>) -> String {
+pub(crate) fn pairs(map: Option<&Value>) -> String {
     let fields = map.and_then(Value::as_object).into_iter().flatten();
     let pairs = fields.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")));
     or_none(&pairs.collect::<Vec<_>>().join(","))
@@ -382,7 +382,7 @@ fn age(since: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// A span as kubectl prints it (`k8s.io/apimachinery/pkg/util/duration`, `HumanDuration`).
-pub(super) fn human(span: Duration) -> String {
+pub(crate) fn human(span: Duration) -> String {
     let secs = span.as_secs();
     let (minutes, hours, days) = (secs / 60, secs / 3600, secs / 86_400);
     let two = |whole: u64, unit: &str, rest: u64, small: &str| match rest {

@@ -1,0 +1,174 @@
+//! The schemas, as OpenAPI v3: what kubectl needs to know that the server validates fields itself, and
+//! what `kubectl explain` shows.
+//!
+//! Source: `k8s.io/kube-openapi/pkg/handler3`.
+
+use serde_json::{Map, Value, json};
+
+use super::HttpResponse;
+use crate::apiserver::resource::Resource;
+use crate::apiserver::schema::{KindSchema, ListMerge, Struct, Type};
+use crate::apiserver::server::Server;
+
+/// Structures nest no deeper than this in a document; a custom resource's may.
+const DEEPEST: usize = 16;
+
+/// Answers a path below `/openapi/v3`; `None` for any other.
+pub(super) fn answer(server: &Server, path: &str) -> Option<HttpResponse> {
+    let below = path.strip_prefix("/openapi/v3")?.trim_matches('/');
+    if below.is_empty() {
+        return Some(HttpResponse::json(200, index(server)));
+    }
+    let (group, version) = match below.split('/').collect::<Vec<_>>().as_slice() {
+        ["api", version] => (String::new(), (*version).to_owned()),
+        ["apis", group, version] => ((*group).to_owned(), (*version).to_owned()),
+        _ => return Some(HttpResponse::page_not_found()),
+    };
+    let kinds: Vec<&std::sync::Arc<Resource>> =
+        server.resources.of_version(&group, &version).collect();
+    if kinds.is_empty() {
+        return Some(HttpResponse::page_not_found());
+    }
+    Some(HttpResponse::json(200, document(&kinds)))
+}
+
+fn index(server: &Server) -> Value {
+    let mut paths = Map::new();
+    for resource in server.resources.iter() {
+        let path = root(resource).trim_start_matches('/').to_owned();
+        // A custom resource's schema may change: whoever has read it must see that.
+        let hash = server.version().0;
+        let url = format!("/openapi/v3/{path}?hash={hash}");
+        paths.insert(path, json!({ "serverRelativeURL": url }));
+    }
+    json!({ "paths": paths })
+}
+
+/// `/apis/apps/v1`.
+fn root(kind: &KindSchema) -> String {
+    match kind.gvk.group.is_empty() {
+        true => format!("/api/{}", kind.gvk.version),
+        false => format!("/apis/{}/{}", kind.gvk.group, kind.gvk.version),
+    }
+}
+
+fn document(kinds: &[&std::sync::Arc<Resource>]) -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    for kind in kinds {
+        let namespaces = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
+        let collection = format!("{}{namespaces}/{}", root(kind), kind.plural);
+        paths.insert(
+            format!("{collection}/{{name}}"),
+            operations(kind, &["get", "put", "patch", "delete"]),
+        );
+        paths.insert(collection, operations(kind, &["get", "post", "delete"]));
+        schemas.insert(name_of(kind), schema_of_kind(kind));
+    }
+    json!({
+        "openapi": "3.0.0",
+        "info": {"title": "driftlab", "version": "v1.36.0"},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    })
+}
+
+fn name_of(kind: &KindSchema) -> String {
+    let group = kind.gvk.group.split('.').rev().collect::<Vec<_>>().join(".");
+    let group = if group.is_empty() { "core".to_owned() } else { group };
+    format!("{group}.{}.{}", kind.gvk.version, kind.gvk.kind)
+}
+
+fn gvk(kind: &KindSchema) -> Value {
+    json!({"group": kind.gvk.group, "version": kind.gvk.version, "kind": kind.gvk.kind})
+}
+
+fn operations(kind: &KindSchema, methods: &[&str]) -> Value {
+    let mut operations = Map::new();
+    for method in methods {
+        let writes = matches!(*method, "post" | "put" | "patch");
+        let names: &[&str] =
+            if writes { &["dryRun", "fieldManager", "fieldValidation"] } else { &[] };
+        let parameter = |name: &&str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
+        let parameters: Vec<Value> = names.iter().map(parameter).collect();
+        let operation = json!({
+            "x-kubernetes-group-version-kind": gvk(kind),
+            "parameters": parameters,
+            "responses": {"200": {"description": "OK"}},
+        });
+        operations.insert((*method).to_owned(), operation);
+    }
+    Value::Object(operations)
+}
+
+fn schema_of_kind(kind: &KindSchema) -> Value {
+    let mut schema = match &kind.custom {
+        Some(custom) => custom.schema.clone(),
+        None => structure(&kind.root, DEEPEST),
+    };
+    if let Some(fields) = schema.as_object_mut() {
+        fields.insert("x-kubernetes-group-version-kind".into(), json!([gvk(kind)]));
+    }
+    schema
+}
+
+fn structure(of: &Struct, depth: usize) -> Value {
+    if depth == 0 {
+        return json!({"type": "object"});
+    }
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for field in &of.fields {
+        let mut schema = schema(&field.ty, depth - 1);
+        if let Some(default) = &field.default {
+            schema["default"] = default.clone();
+        }
+        if field.patch.merge {
+            schema["x-kubernetes-patch-strategy"] = "merge".into();
+            schema["x-kubernetes-patch-merge-key"] = (*field.patch.key).into();
+        }
+        properties.insert(field.name.to_string(), schema);
+        if field.required {
+            required.push(field.name.to_string());
+        }
+    }
+    let mut schema = json!({"type": "object", "properties": properties});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn schema(of: &Type, depth: usize) -> Value {
+    let plain = |kind: &str, format: &str| match format {
+        "" => json!({ "type": kind }),
+        format => json!({"type": kind, "format": format}),
+    };
+    match of {
+        Type::String(_) | Type::Quantity => plain("string", ""),
+        Type::Int32 => plain("integer", "int32"),
+        Type::Int64 => plain("integer", "int64"),
+        Type::Number => plain("number", "double"),
+        Type::Bool => plain("boolean", ""),
+        Type::Bytes => plain("string", "byte"),
+        Type::Time | Type::MicroTime => plain("string", "date-time"),
+        Type::IntOrString => plain("string", "int-or-string"),
+        Type::Any | Type::Raw => plain("object", ""),
+        Type::Struct(of) => structure(of, depth),
+        Type::Map(map) => {
+            json!({"type": "object", "additionalProperties": schema(&map.element, depth)})
+        }
+        Type::List(list) => {
+            let mut own = json!({"type": "array", "items": schema(&list.element, depth)});
+            match &list.merge {
+                ListMerge::Atomic => own["x-kubernetes-list-type"] = "atomic".into(),
+                ListMerge::Set => own["x-kubernetes-list-type"] = "set".into(),
+                ListMerge::Map(keys) => {
+                    own["x-kubernetes-list-type"] = "map".into();
+                    own["x-kubernetes-list-map-keys"] =
+                        json!(keys.iter().map(|k| &**k).collect::<Vec<_>>());
+                }
+            }
+            own
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `driftlab serve`: the cluster behind a port, for kubectl.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use driftlab::report::{self, Options as Drawing};
+use driftlab::scenario;
+use driftlab::serve::{Options, Serving, kubeconfig};
+use driftlab::sim::{Controllers, World};
+use driftlab::time::{Duration, Timestamp};
+use driftlab::trace::Trace;
+
+use super::run::told;
+use super::{Exit, Mistake, drawing, help, print, text, value};
+
+const USAGE: &str = "\
+Put the cluster of a scenario behind a port, for kubectl. Its loop runs; what people do is left to you.
+
+usage: driftlab serve [FILE] [OPTIONS]
+
+FILE is a scenario; without one the cluster is empty.
+
+  --addr ADDR          where to listen; 127.0.0.1:0, a free port, if not given
+  --token TOKEN        who brings it is admin; needed beyond the loopback, where everybody is
+  --kubeconfig PATH    write a kubeconfig there; driftlab.kubeconfig in the temporary folder if not given
+  --time real|60x      how fast the cluster's time runs
+  --controllers all|cluster|none
+                       the control plane and the GitOps engine, the control plane alone, or the bare
+                       API server
+  --ready-file PATH    written once requests are answered
+
+Ctrl-C ends it. Exit codes: 0 it was ended, 2 a mistake in the input.
+";
+
+/// What happened this long ago is told: by then it is known what belongs together.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// Runs `driftlab serve …`.
+pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
+    let Some(arguments) = Arguments::read(args)? else { return help(USAGE) };
+    let world = arguments.world()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Mistake(format!("no runtime: {error}")))?;
+    runtime.block_on(arguments.serve(world))
+}
+
+struct Arguments {
+    file: Option<PathBuf>,
+    options: Options,
+    kubeconfig: PathBuf,
+    ready: Option<PathBuf>,
+    controllers: Option<Controllers>,
+    drawing: Drawing,
+}
+
+impl Arguments {
+    /// The arguments; `None` when help is asked for.
+    fn read(args: &mut lexopt::Parser) -> Result<Option<Self>, Mistake> {
+        use lexopt::Arg::{Long, Short, Value};
+        let mut read = Arguments {
+            file: None,
+            options: Options::default(),
+            kubeconfig: std::env::temp_dir().join("driftlab.kubeconfig"),
+            ready: None,
+            controllers: None,
+            drawing: drawing(),
+        };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Short('h') | Long("help") => return Ok(None),
+                Long("addr") => read.options.addr = value(args, "--addr")?,
+                Long("token") => read.options.token = Some(text(args)?),
+                Long("kubeconfig") => read.kubeconfig = args.value()?.into(),
+                Long("time") => read.options.pace = value(args, "--time")?,
+                Long("controllers") => read.controllers = Some(controllers(&text(args)?)?),
+                Long("ready-file") => read.ready = Some(args.value()?.into()),
+                Value(value) if read.file.is_none() => read.file = Some(PathBuf::from(value)),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(Some(read))
+    }
+
+    fn world(&self) -> Result<World, Mistake> {
+        let start = now();
+        let Some(file) = &self.file else {
+            let controllers = self.controllers.unwrap_or_default();
+            return Ok(World::builder().start_at(start).controllers(controllers).build());
+        };
+        let loaded = scenario::load(file).map_err(|mistakes| Mistake(told(&mistakes)))?;
+        let flux = loaded.scenario().cluster.flux;
+        let own = if flux { Controllers::All } else { Controllers::Cluster };
+        Ok(loaded.world(start, self.controllers.unwrap_or(own)))
+    }
+
+    async fn serve(self, world: World) -> Exit {
+        let mistake = |what: &str, error: std::io::Error| Mistake(format!("{what}: {error}"));
+        let (addr, start) = (self.options.addr, world.trace().start());
+        let token = self.options.token.clone();
+        let serving = Serving::open(world, self.options).await;
+        let serving = serving.map_err(|error| mistake(&format!("listening on {addr}"), error))?;
+        let url =
+            format!("http://{}", serving.addr().map_err(|error| mistake("listening", error))?);
+        let path = self.kubeconfig.display().to_string();
+        std::fs::write(&self.kubeconfig, kubeconfig(&url, token.as_deref()))
+            .map_err(|error| mistake(&path, error))?;
+        print(&format!(
+            "The cluster is at {url}. In another terminal:\n\n  export KUBECONFIG={path}\n  kubectl get all --all-namespaces\n\n"
+        ))?;
+        if let Some(ready) = &self.ready {
+            std::fs::write(ready, format!("{url}\n"))
+                .map_err(|error| mistake(&ready.display().to_string(), error))?;
+        }
+        let settled = Trace::starting_at(start);
+        let mut teller = Teller { drawing: self.drawing, settled, told: Vec::new() };
+        tokio::select! {
+            failed = serving.run(|trace, now| teller.tell(trace, now)) => {
+                failed.map_err(|error| mistake("serving", error))?;
+            }
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn controllers(text: &str) -> Result<Controllers, Mistake> {
+    match text {
+        "all" => Ok(Controllers::All),
+        "cluster" => Ok(Controllers::Cluster),
+        "none" => Ok(Controllers::None),
+        other => Err(Mistake(format!("--controllers is {other:?}; expected all, cluster or none"))),
+    }
+}
+
+/// The machine's time, to the second: the cluster's begins there.
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_millis(since.map_or(0, |span| span.as_secs() * 1000))
+}
+
+/// Tells what happens, line by line, as `driftlab run` does at the end.
+struct Teller {
+    drawing: Drawing,
+    settled: Trace,
+    told: Vec<String>,
+}
+
+impl Teller {
+    fn tell(&mut self, trace: &Trace, now: Timestamp) {
+        let news = trace.since(self.settled.len());
+        let old: Vec<_> = news.take_while(|event| event.at + SETTLED <= now).cloned().collect();
+        if old.is_empty() {
+            return;
+        }
+        old.into_iter().for_each(|event| self.settled.push(event));
+        let text = report::events(&self.settled, &self.drawing);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // How many cycles were in sync is known when the next one is not.
+        while lines.last().is_some_and(|line| line.contains("… in sync")) {
+            lines.pop();
+        }
+        let same = lines.iter().zip(&self.told).take_while(|(new, told)| new == told).count();
+        let news: String = lines[same..].iter().map(|line| format!("{line}\n")).collect();
+        // Who closes the output has seen enough; the cluster goes on.
+        let _closed = print(&news);
+        self.told = lines;
+    }
+}

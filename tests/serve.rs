@@ -1,0 +1,215 @@
+//! The model behind a port: what real kubectl, and anybody who speaks HTTP, gets from it.
+//!
+//! Needs the feature `serve`; what needs `kubectl` says so where it is missing.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use driftlab::scenario;
+use driftlab::serve::{Options, Pace, Serving, kubeconfig};
+use driftlab::sim::{Controllers, World};
+use driftlab::time::Timestamp;
+
+/// Serves a world until the test ends.
+fn serve(world: World, options: Options) -> SocketAddr {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let serving = Serving::open(world, options).await.expect("a free port");
+            sender.send(serving.addr().expect("an address")).expect("the test waits");
+            serving.run(|_, _| {}).await.expect("it goes on");
+        });
+    });
+    receiver.recv().expect("it is served")
+}
+
+/// The lab of the second day, a minute a second.
+fn day_2() -> SocketAddr {
+    let lab =
+        scenario::load(&driftlab_tests::root().join("tutorials/day2.yaml")).expect("well-formed");
+    let world = lab.world(Timestamp::START, Controllers::All);
+    serve(world, Options { pace: Pace::times(60), ..Options::default() })
+}
+
+struct Kubectl {
+    program: PathBuf,
+    config: PathBuf,
+}
+
+impl Kubectl {
+    fn at(addr: SocketAddr) -> Option<Self> {
+        let program = driftlab_tests::tool("kubectl")?;
+        let config = std::env::temp_dir().join(format!("driftlab-serve-{}.yaml", addr.port()));
+        std::fs::write(&config, kubeconfig(&format!("http://{addr}"), None)).expect("writable");
+        Some(Kubectl { program, config })
+    }
+
+    /// What a command line comes to: the exit code, and all that is printed.
+    fn run(&self, line: &str) -> (i32, String) {
+        let mut command = Command::new(&self.program);
+        command.env("KUBECONFIG", &self.config).args(["--request-timeout=20s"]);
+        let output = command.args(line.split(' ')).output().expect("kubectl runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&self, line: &str, wanted: impl Fn(&str) -> bool) -> String {
+        for _ in 0..200 {
+            let (_, text) = self.run(line);
+            if wanted(&text) {
+                return text;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{line} never came to what was wanted: {}", self.run(line).1);
+    }
+}
+
+impl Drop for Kubectl {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.config);
+    }
+}
+
+#[test]
+fn kubectl_scales_by_hand_and_the_loop_heals() {
+    let Some(kubectl) = Kubectl::at(day_2()) else { return };
+    let replicas = "get deployment hello -n hello -o jsonpath={.spec.replicas}";
+    kubectl.until(replicas, |text| text == "3");
+    let (code, text) = kubectl.run("scale deployment/hello -n hello --replicas=5");
+    assert_eq!((code, text.as_str()), (0, "deployment.apps/hello scaled\n"));
+    kubectl.until(replicas, |text| text == "3");
+    let ready = kubectl.until("get kustomizations -A", |text| text.contains("True"));
+    assert!(ready.contains("Applied revision: main@sha1:"), "{ready}");
+}
+
+#[test]
+fn kubectl_deletes_a_namespace_and_the_loop_rebuilds_it() {
+    let Some(kubectl) = Kubectl::at(day_2()) else { return };
+    let uid = "get namespace hello -o jsonpath={.metadata.uid} --ignore-not-found";
+    let before = kubectl.until(uid, |text| !text.is_empty());
+    assert_eq!(kubectl.run("delete namespace hello").0, 0);
+    kubectl.until(uid, |text| !text.is_empty() && text != before);
+    kubectl.until("get pods -n hello", |text| text.matches("Running").count() == 3);
+}
+
+/// What a person types, and how it begins to answer.
+#[test]
+fn kubectl_finds_what_it_expects_of_a_server() {
+    let world = World::builder().controllers(Controllers::Cluster).build();
+    let Some(kubectl) = Kubectl::at(serve(world, Options::default())) else { return };
+    let file = std::env::temp_dir().join(format!("driftlab-serve-{}.json", std::process::id()));
+    let settings = |value: &str| {
+        let text = format!(
+            r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "settings"}}, "data": {{"a": "{value}"}}}}"#
+        );
+        std::fs::write(&file, text).expect("writable");
+        file.display().to_string()
+    };
+    let check = |line: &str, code: i32, answer: &str| {
+        let (exit, text) = kubectl.run(line);
+        assert!(exit == code && text.contains(answer), "{line}: exit {exit}\n{text}");
+    };
+    let one = settings("1");
+    check(&format!("apply -f {one}"), 0, "configmap/settings created");
+    check(&format!("apply -f {one}"), 0, "configmap/settings unchanged");
+    let two = settings("2");
+    check(&format!("diff -f {two}"), 1, "+  a: \"2\"");
+    check(&format!("apply -f {two}"), 0, "configmap/settings configured");
+    check("get configmaps", 0, "settings           1      ");
+    check("get cm settings -o jsonpath={.data.a}", 0, "2");
+    check("label cm settings tier=web", 0, "configmap/settings labeled");
+    check("get cm -l tier=web -o name", 0, "configmap/settings");
+    check("explain deployment.spec.replicas", 0, "FIELD: replicas <integer>");
+    check("api-resources --api-group=apps", 0, "deployments");
+    check(
+        "get deployment web",
+        1,
+        "Error from server (NotFound): deployments.apps \"web\" not found",
+    );
+    check("get widgets", 1, "the server doesn't have a resource type \"widgets\"");
+    check("delete cm settings", 0, "configmap \"settings\" deleted");
+    let _gone = std::fs::remove_file(&file);
+}
+
+/// A request as a text, the answer as a text: the connection is closed after it.
+fn http(addr: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(addr).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = Vec::new();
+    let _closed = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(addr: SocketAddr, path: &str, headers: &str) -> String {
+    http(addr, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
+}
+
+#[test]
+fn whatever_comes_over_the_wire_is_answered_and_does_no_harm() {
+    let world = World::builder().controllers(Controllers::None).build();
+    let addr = serve(world, Options::default());
+    let post = |body: &str| {
+        let length = body.len();
+        http(
+            addr,
+            &format!(
+                "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            ),
+        )
+    };
+    let check = |answer: &str, code: &str| {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "wanted {code}: {answer:.300}");
+    };
+    check(&get(addr, "/version", ""), "200");
+    check(&get(addr, "/nowhere", ""), "404");
+    check(&get(addr, "/api/v1/namespaces/../../secrets", ""), "404");
+    check(&get(addr, "/api/v1/%ff%fe", ""), "404");
+    check(&post("{"), "400");
+    check(&post(&"[".repeat(100_000)), "400");
+    check(&post(&" ".repeat(4 * 1024 * 1024)), "413");
+    check(&http(addr, "NONSENSE\r\n\r\n"), "400");
+    let brew = "BREW /api/v1/pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    check(&http(addr, brew), "405");
+    check(&get(addr, "/api/v1/namespaces/default/configmaps", ""), "200");
+}
+
+#[test]
+fn a_watch_tells_what_there_is_and_ends_when_it_is_told_to() {
+    let world = World::builder().controllers(Controllers::None).build();
+    let addr = serve(world, Options::default());
+    let path = "/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1";
+    let answer = get(addr, path, "");
+    assert_eq!(answer.matches("\"type\":\"ADDED\"").count(), 4, "{answer}");
+    assert!(answer.contains("k8s.io/initial-events-end"), "{answer}");
+}
+
+#[test]
+fn who_has_no_token_is_nobody() {
+    let world = World::builder().controllers(Controllers::None).build();
+    let options = Options { token: Some("s3cret".into()), ..Options::default() };
+    let addr = serve(world, options);
+    assert!(get(addr, "/api/v1/pods", "").starts_with("HTTP/1.1 401 "));
+    assert!(
+        get(addr, "/api/v1/pods", "Authorization: Bearer wrong\r\n").starts_with("HTTP/1.1 401 ")
+    );
+    let with_token = get(addr, "/api/v1/pods", "Authorization: Bearer s3cret\r\n");
+    assert!(with_token.starts_with("HTTP/1.1 200 "), "{with_token}");
+}
+
+#[test]
+fn nobody_is_served_beyond_the_loopback_without_a_token() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let options = Options { addr: SocketAddr::from(([0, 0, 0, 0], 0)), ..Options::default() };
+    let opened =
+        runtime.expect("a runtime").block_on(Serving::open(World::builder().build(), options));
+    let refused = opened.expect_err("it is refused").to_string();
+    assert!(refused.contains("give a token, or listen on 127.0.0.1"), "{refused}");
+}
