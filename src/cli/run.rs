@@ -112,7 +112,7 @@ pub(super) fn load(what: &Path, path: Option<&str>, history: History) -> Result<
 }
 
 /// Every mistake, one below the other.
-pub(super) fn told(mistakes: &[ScenarioMistake]) -> String {
+fn told(mistakes: &[ScenarioMistake]) -> String {
     let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     all.join("\n\n")
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use driftlab::report::{self, Options as Drawing};
-use driftlab::scenario;
+use driftlab::scenario::History;
 use driftlab::serve::{Options, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::{Duration, Timestamp};
 use driftlab::trace::Trace;
 
-use super::run::told;
+use super::run::load;
 use super::{Exit, Mistake, drawing, help, print, text, value};
 
 const USAGE: &str = "\
@@ -87,7 +87,7 @@ impl Arguments {
             let controllers = self.controllers.unwrap_or_default();
             return Ok(World::builder().start_at(start).controllers(controllers).build());
         };
-        let loaded = scenario::load(file).map_err(|mistakes| Mistake(told(&mistakes)))?;
+        let loaded = load(file, None, History::Newest)?;
         let flux = loaded.scenario().cluster.flux;
         let own = if flux { Controllers::All } else { Controllers::Cluster };
         Ok(loaded.world(start, self.controllers.unwrap_or(own)))
