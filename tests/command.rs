@@ -269,7 +269,10 @@ fn mistakes_in_the_arguments_are_named() {
         let told = told(&run(&root(), args));
         assert_eq!(told, format!("exit 2\ndriftlab: {expected}\n"), "{args:?}");
     };
-    check(&["dance"], "there is no command \"dance\"\n  = there are: run, explain, build, git, serve");
+    check(
+        &["dance"],
+        "there is no command \"dance\"\n  = there are: run, explain, build, git, serve",
+    );
     check(&["--nope"], "invalid option '--nope'\n  = driftlab --help says what there is");
     let more = "\n  = driftlab run --help says what there is";
     check(&["run", "--nope"], &format!("invalid option '--nope'{more}"));
