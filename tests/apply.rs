@@ -43,7 +43,7 @@ impl Api {
             _ => "application/apply-patch+yaml",
         };
         let body = if method == "GET" { Vec::new() } else { body.to_string().into_bytes() };
-        let request = rest::HttpRequest { method, target, content_type, body: &body };
+        let request = rest::HttpRequest { method, target, content_type, accept: "", body: &body };
         let caller = Caller::new("ada", "test/1");
         let answer = rest::answer(&mut self.server, self.now, &caller, &request);
         self.now += Duration::from_secs(1);
