@@ -40,11 +40,13 @@ pub(super) fn read(path: &Path, tips: &[&str]) -> Result<RawObjects, DiskError> 
     }
     let (list, cat) = (lister.end(), reader.end());
     let read = match read {
-        Ok(objects) => list.and(cat).map(|()| objects).map_err(|said| failed(path, &said)),
+        Ok(_) if !list.well => Err(failed(path, &list.said)),
+        Ok(_) if !cat.well => Err(failed(path, &cat.said)),
+        Ok(objects) => Ok(objects),
         Err(Stop::Refused(error)) => Err(error),
-        Err(Stop::Broken(what)) => Err(match cat {
-            Err(said) if !said.is_empty() => failed(path, &said).about(&what),
-            _ => DiskError::new(path, what),
+        Err(Stop::Broken(what)) => Err(match [cat.said, list.said].concat() {
+            said if said.is_empty() => DiskError::new(path, what),
+            said => failed(path, &said).about(&what),
         }),
     };
     read.map_err(|error| error.or_remedy(DAMAGED))
@@ -72,12 +74,17 @@ impl Running {
         let _ = self.child.kill();
     }
 
-    /// Waits for the end; when it is a bad one, the error is what was complained of.
-    fn end(mut self) -> Result<(), Vec<u8>> {
-        let ended_well = self.child.wait().is_ok_and(|status| status.success());
-        let complaints = self.complaints.join().unwrap_or_default();
-        if ended_well { Ok(()) } else { Err(complaints) }
+    fn end(mut self) -> End {
+        let well = self.child.wait().is_ok_and(|status| status.success());
+        End { well, said: self.complaints.join().unwrap_or_default() }
     }
+}
+
+/// How a program ended.
+struct End {
+    well: bool,
+    /// What it complained of, which it may do and end well.
+    said: Vec<u8>,
 }
 
 /// Why reading ends early.
