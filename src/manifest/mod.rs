@@ -9,6 +9,7 @@ mod kustomize;
 mod read;
 pub mod yaml;
 
+pub(crate) use kustomize::generated_resources;
 pub use kustomize::{Built, Overlay, build, build_from, build_generated};
 pub use read::objects;
 

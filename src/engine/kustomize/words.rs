@@ -21,6 +21,9 @@ use super::build::folder_of;
 use crate::git::{Entry, Tree};
 use crate::manifest::Mistake;
 
+/// A way that is longer is not told: each step quotes the next, and quotes within quotes double.
+const DEEPEST: usize = 12;
+
 /// What Flux says of a mistake in a build of a folder, to whose kustomization the `spec` of a Kustomization
 /// adds components.
 pub(super) fn of(mistake: &Mistake, tree: &Tree, folder: &str, spec: &Value) -> String {
@@ -90,7 +93,7 @@ impl Teller<'_> {
 
     /// What kustomize says of the mistake when it builds a folder; `None` when that does not lead to it.
     fn within(&mut self, folder: &str, way: &mut Vec<String>) -> Option<String> {
-        if !self.explored.insert(folder.to_owned()) {
+        if way.len() == DEEPEST || !self.explored.insert(folder.to_owned()) {
             return None;
         }
         let mut outline = Outline::of(self.tree, folder)?;
@@ -322,6 +325,29 @@ mod tests {
             "web",
             "kustomize build failed: accumulating resources: accumulation err='accumulating resources from '../base': read <tmp>/base: is a directory': recursed accumulation of path '<tmp>/base': accumulating components: accumulateDirectory: \"recursed accumulation of path '<tmp>/part': accumulating resources: accumulation err='accumulating resources from '../web': read <tmp>/web: is a directory': cycle detected: candidate root '<tmp>/web' contains visited root '<tmp>/web'\"",
         );
+    }
+
+    #[test]
+    fn a_way_that_is_long_is_left_out() {
+        for list in ["resources", "components"] {
+            let kind = if list == "components" { "Component" } else { "Kustomization" };
+            let step = |i: usize| format!("kind: {kind}\n{list}: [../{}]\n", i + 1);
+            let mut files: Vec<(String, String)> =
+                (1..200).map(|i| (format!("{i}/kustomization.yaml"), step(i))).collect();
+            files.push(("0/kustomization.yaml".into(), format!("{list}: [../1]\n")));
+            let tree = Tree::from_files(files.iter().map(|(path, text)| (path, &**text))).unwrap();
+            let mistake = build_generated(&tree, "0", &Overlay::default()).unwrap_err();
+            let said = of(&mistake, &tree, "0", &Value::Null);
+            assert_eq!(said, format!("kustomize build failed: {mistake}"));
+        }
+    }
+
+    #[test]
+    fn folders_may_be_nested_deeply() {
+        let file = format!("{}k.yaml", "a/".repeat(500));
+        let tree = Tree::from_files([(file, "kind: [")]).unwrap();
+        let mistake = build_generated(&tree, "", &Overlay::default()).unwrap_err();
+        assert!(of(&mistake, &tree, "", &Value::Null).contains("MalformedYAMLError"));
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod transform;
 mod twins;
 mod vars;
 
+pub(crate) use generated::resources as generated_resources;
 pub use overlay::Overlay;
 
 use self::file::Kustomization;

@@ -19,6 +19,9 @@ use crate::object::Object;
 /// A build visits no more kustomizations than this.
 const MAX_VISITS: usize = 10_000;
 
+/// Kustomizations stand on each other in no more levels than this.
+const MAX_LEVELS: usize = 50;
+
 /// A build makes no more objects than this.
 const MAX_OBJECTS: usize = 100_000;
 
@@ -210,6 +213,11 @@ impl<'a> Target<'a> {
             chain.push(shown(below));
             let message = format!("the kustomizations form a cycle: {}", chain.join(" -> "));
             return Err(Mistake::new(&k.file, entry.line, message, "take this entry out"));
+        }
+        if self.chain.len() == MAX_LEVELS {
+            let message = format!("more than {MAX_LEVELS} kustomizations stand on each other");
+            let remedy = "list what is further down here, or build it on its own";
+            return Err(Mistake::new(&k.file, entry.line, message, remedy));
         }
         self.chain.push(below.into());
         self.load(below)

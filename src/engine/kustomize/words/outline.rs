@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::go_yaml::{self, Version};
-use crate::git::{Entry, Tree};
-use crate::manifest::Mistake;
+use crate::git::Tree;
 use crate::manifest::yaml::{self, Dialect, Node};
+use crate::manifest::{Mistake, generated_resources};
 
 /// The names that a kustomization file may have.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -82,8 +82,8 @@ impl Outline {
     }
 
     fn generated(folder: &Tree, path: &str) -> Self {
-        let mut resources = Vec::new();
-        scan(folder, ".", &mut resources);
+        let listed = |path: String| Listed { text: format!("./{path}"), line: 0 };
+        let resources = generated_resources(folder).into_iter().map(listed).collect();
         Outline {
             file: join(path, NAMES[0]),
             is_component: false,
@@ -156,22 +156,6 @@ fn shape(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    }
-}
-
-fn scan(folder: &Tree, path: &str, found: &mut Vec<Listed>) {
-    let mut entries: Vec<(&str, &Entry)> = folder.entries().collect();
-    entries.sort_by_key(|(name, _)| *name);
-    for (name, entry) in entries {
-        let text = format!("{path}/{name}");
-        match entry {
-            Entry::Folder(inner) if files(inner, "").is_empty() => scan(inner, &text, found),
-            Entry::Folder(_) => found.push(Listed { text, line: 0 }),
-            _ if name.ends_with(".yaml") || name.ends_with(".yml") => {
-                found.push(Listed { text, line: 0 });
-            }
-            _ => {}
-        }
     }
 }
 

@@ -43,9 +43,8 @@ impl<'a> Twice<'a> {
     /// Which of the resources on a line of a kustomization brings it the second time.
     pub(super) fn culprit(&self, tree: &Tree, outline: &Outline, line: usize) -> Option<String> {
         let on_line = outline.resources.iter().filter(|entry| entry.line == line);
-        let mut bring = on_line.filter(|entry| {
-            leads(tree, &outline.join(&entry.text), self.second.0, &mut BTreeSet::new())
-        });
+        let mut bring =
+            on_line.filter(|entry| leads(tree, outline.join(&entry.text), self.second.0));
         let culprit = match self.first == self.second {
             true => bring.next_back(),
             false => bring.next(),
@@ -55,12 +54,21 @@ impl<'a> Twice<'a> {
 }
 
 /// Whether a resource is a file, or a folder whose kustomization leads to it.
-fn leads(tree: &Tree, path: &str, file: &str, visited: &mut BTreeSet<String>) -> bool {
-    path == file
-        || visited.insert(path.to_owned())
-            && tree.folder(path).and_then(|_| Outline::of(tree, path)).is_some_and(|outline| {
-                let listed = outline.resources.iter().chain(&outline.components);
-                let mut paths = listed.map(|entry| outline.join(&entry.text));
-                paths.any(|path| leads(tree, &path, file, visited))
-            })
+fn leads(tree: &Tree, resource: String, file: &str) -> bool {
+    let mut visited = BTreeSet::new();
+    let mut open = vec![resource];
+    while let Some(path) = open.pop() {
+        if path == file {
+            return true;
+        }
+        if tree.folder(&path).is_none() || !visited.insert(path.clone()) {
+            continue;
+        }
+        let outline = Outline::of(tree, &path);
+        open.extend(outline.iter().flat_map(|outline| {
+            let listed = outline.resources.iter().chain(&outline.components);
+            listed.map(|entry| outline.join(&entry.text))
+        }));
+    }
+    false
 }
