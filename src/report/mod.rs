@@ -23,3 +23,4 @@ pub(crate) use layout::clock;
 pub use layout::{events, timeline};
 pub use paint::{Glyphs, Options};
 pub use summary::{Section, Summary, Writes};
+pub(crate) use words::reason;

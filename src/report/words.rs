@@ -250,7 +250,7 @@ pub(super) fn finished(
 }
 
 /// A failure's message on one line, without the changes that came before it: they have rows of their own.
-pub(super) fn reason(message: &str) -> String {
+pub(crate) fn reason(message: &str) -> String {
     let is_change = |line: &str| {
         let (object, word) = line.rsplit_once(' ').unwrap_or_default();
         object.contains('/') && !object.contains(' ') && ACTIONS.contains(&word)

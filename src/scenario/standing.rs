@@ -8,8 +8,10 @@ use crate::engine::health::{Health, HealthRules};
 use crate::engine::inventory::Inventory;
 use crate::engine::{KUSTOMIZE_API, SOURCE_API};
 use crate::object::{GroupVersionKind, Object, ObjectRef};
+use crate::reconciler::conditions;
 use crate::report::Section;
 use crate::sim::World;
+use crate::trace::{Event, What};
 
 /// How the cluster stands at the end of a run, as far as it is kept in sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,11 +54,13 @@ impl Standing {
         for kustomization in kustomizations(world) {
             let inventory = Inventory::of(kustomization);
             applied.extend(inventory.entries().iter().map(|entry| entry.object.clone()));
-            let verdict = converged::in_sync(world, kustomization);
+            let name = kustomization.reference();
+            let verdict = converged::in_sync(world, kustomization)
+                .map_err(|lack| under_way(world, kustomization, &lack).unwrap_or(lack));
             if let Some(advice) = verdict.as_ref().err().and_then(|lack| advice(world, lack)) {
                 standing.advice.push(advice);
             }
-            standing.kustomizations.insert(kustomization.reference(), verdict);
+            standing.kustomizations.insert(name, verdict);
         }
         standing.advice.sort();
         standing.advice.dedup();
@@ -134,6 +138,23 @@ impl Standing {
             Section::new("Stored", format!("{}: {what}", kinds.join(", ")))
         })
     }
+}
+
+/// Of a Kustomization that is at it: why it failed the last time or, if it did not yet, what it is at.
+fn under_way(world: &World, kustomization: &Object, lack: &str) -> Option<String> {
+    lack.contains("is not Ready: Progressing").then_some(())?;
+    let name = kustomization.reference();
+    let failure = |event: &Event| match &event.what {
+        What::Finished { target, failed: true, message, .. } if *target == name => {
+            Some(crate::report::reason(message))
+        }
+        _ => None,
+    };
+    let doing = || {
+        let at_it = conditions(kustomization).into_iter().find(|c| c.kind == "Reconciling")?;
+        Some(format!("still at it: {}", at_it.message))
+    };
+    world.trace().events().filter_map(failure).last().or_else(doing)
 }
 
 /// A lack without the name in front of it.

@@ -29,21 +29,26 @@ pub(super) struct Checkout {
     pub(super) tree: Tree,
     /// The files that the source-controller will hand out.
     pub(super) artifact: Tree,
-    /// The objects of all files that are manifests.
-    pub(super) objects: Vec<Object>,
+    /// The objects of the files that are about Flux.
+    pub(super) flux: Vec<Object>,
 }
 
 impl Checkout {
     pub(super) fn read(path: &Path, history: History) -> Result<Self, Mistake> {
         let mut repository = read(path, history)?;
         let tree = repository.tree("HEAD").map_err(|error| mistake(path, error))?;
-        let objects = objects_in(&tree);
+        let flux = objects_in(&tree, "fluxcd.io");
         let branch = repository.current_branch().unwrap_or_default();
-        if history == History::Newest && Flux::among(&objects).looks_back(branch) {
+        if history == History::Newest && Flux::among(&flux).looks_back(branch) {
             repository = read(path, History::All)?;
         }
         let artifact = artifact_of(&repository).map_err(|error| mistake(path, error))?;
-        Ok(Checkout { repository, tree, artifact, objects })
+        Ok(Checkout { repository, tree, artifact, flux })
+    }
+
+    /// The objects of all files that are manifests.
+    pub(super) fn objects(&self) -> Vec<Object> {
+        objects_in(&self.tree, "kind:")
     }
 }
 
@@ -77,15 +82,15 @@ fn artifact_of(repository: &Repository) -> Result<Tree, String> {
     artifact.map(|artifact| artifact.tree).map_err(|error| error.message)
 }
 
-/// The objects of all files that are manifests. Those that are not, templates for instance, are the
+/// The objects of the manifests that a text stands in. Those that are not, templates for instance, are the
 /// reconciliation's to complain of.
-fn objects_in(tree: &Tree) -> Vec<Object> {
+fn objects_in(tree: &Tree, mention: &str) -> Vec<Object> {
     const LARGE: usize = 4 << 20;
     let mut found = Vec::new();
     for (path, _, blob) in tree.files() {
         let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
         let text =
-            blob.as_text().filter(|text| yaml && text.len() < LARGE && text.contains("kind:"));
+            blob.as_text().filter(|text| yaml && text.len() < LARGE && text.contains(mention));
         found.extend(text.and_then(|text| manifest::objects(&path, text).ok()).unwrap_or_default());
     }
     found

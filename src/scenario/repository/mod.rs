@@ -33,7 +33,7 @@ pub(super) fn script(
 ) -> Result<Script, Mistake> {
     let shown = path.display().to_string();
     let checkout = Checkout::read(path, history)?;
-    let flux = Flux::among(&checkout.objects);
+    let flux = Flux::among(&checkout.flux);
     let root = flux.root(folder);
     let folder = folder.map(normal).unwrap_or_else(|| root.map_or(String::new(), path_of));
     if checkout.tree.folder(&folder).is_none() {
@@ -72,7 +72,7 @@ impl Plan {
     ) -> Result<(), Mistake> {
         let source = flux.source_of(root);
         self.url = source.map_or(String::new(), |source| source.text("spec.url").to_owned());
-        self.presume(&checkout.objects);
+        self.presume(&checkout.objects());
         self.given.extend(source.into_iter().chain([root]).cloned());
         circle::mistake(&checkout.artifact, &self.given).map_or(Ok(()), Err)
     }
@@ -86,7 +86,10 @@ impl Plan {
     ) -> Result<(), Mistake> {
         let built = folder::build(&checkout.artifact, folder)?;
         let leads_on = built.iter().any(flux::is_kustomization);
-        self.presume(if leads_on { &checkout.objects } else { &built });
+        match leads_on {
+            true => self.presume(&checkout.objects()),
+            false => self.presume(&built),
+        }
         self.url = flux.own_url(&self.name).unwrap_or_default();
         let home = folder::home(&built);
         if let Some(home) = home {

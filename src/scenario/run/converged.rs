@@ -4,7 +4,7 @@ use crate::api::GitReference;
 use crate::engine::{KUSTOMIZE_API, SOURCE_API};
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::conditions;
-use crate::report::{Ending, drifts};
+use crate::report::{Ending, drifts, reason};
 use crate::sim::World;
 
 /// Whether everything that is kept in sync is Ready at the newest revision, and nothing of it has
@@ -58,7 +58,10 @@ fn is_ready(object: &Object) -> Result<(), String> {
     let ready = conditions(object).into_iter().find(|condition| condition.kind == "Ready");
     match ready {
         Some(ready) if ready.is_true() && observed == object.generation() => Ok(()),
-        Some(ready) => Err(format!("{name} is not Ready: {}: {}", ready.reason, ready.message)),
+        Some(ready) => {
+            let message = reason(&ready.message);
+            Err(format!("{name} is not Ready: {}: {message}", ready.reason))
+        }
         None => Err(format!("{name} was not reconciled yet")),
     }
 }
