@@ -14,19 +14,20 @@ pub(super) const SERVER_USER: &str = "system:apiserver";
 pub(super) const SERVER_MANAGER: &str = "kube-apiserver";
 
 /// Makes the namespaces that every cluster has, and the service that leads to the server.
-pub(super) fn start(server: &mut Server) {
+pub(super) fn start(server: &mut Server, at: Timestamp) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         create(
             server,
+            at,
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
         );
     }
-    create(server, kubernetes_service());
+    create(server, at, kubernetes_service());
 }
 
 /// Makes the roles and bindings that every cluster with role-based access control has.
-pub(super) fn roles(server: &mut Server) {
-    authorize::bootstrap().into_iter().for_each(|object| create(server, object.into_value()));
+pub(super) fn roles(server: &mut Server, at: Timestamp) {
+    authorize::bootstrap().into_iter().for_each(|object| create(server, at, object.into_value()));
 }
 
 /// The server as a caller.
@@ -56,8 +57,8 @@ fn kubernetes_service() -> Value {
     })
 }
 
-fn create(server: &mut Server, value: Value) {
+fn create(server: &mut Server, at: Timestamp, value: Value) {
     let object = Object::from_value(value).expect("written above");
     let request = ApiRequest::create(object, WriteOptions::default());
-    server.handle(Timestamp::START, &caller(), request).expect("an empty server takes these");
+    server.handle(at, &caller(), request).expect("an empty server takes these");
 }

@@ -28,6 +28,7 @@ pub struct Server {
     pub(super) addresses: Addresses,
     pub(super) settled: Settled,
     pub(super) authorization: Authorization,
+    started: Timestamp,
     audit: Audit,
 }
 
@@ -35,6 +36,11 @@ impl Server {
     /// A server as it is right after its first start: the built-in kinds, the namespaces `default`,
     /// `kube-system`, `kube-public` and `kube-node-lease`, and the service `kubernetes`.
     pub fn new() -> Self {
+        Self::started_at(Timestamp::START)
+    }
+
+    /// The same, first started at a time: that of what it makes for itself.
+    pub fn started_at(at: Timestamp) -> Self {
         let mut server = Server {
             store: Store::default(),
             history: History::default(),
@@ -42,9 +48,10 @@ impl Server {
             addresses: Addresses::default(),
             settled: Settled::default(),
             authorization: Authorization::AlwaysAllow,
+            started: at,
             audit: Audit::default(),
         };
-        bootstrap::start(&mut server);
+        bootstrap::start(&mut server, at);
         server.audit = Audit::default();
         server
     }
@@ -53,7 +60,8 @@ impl Server {
     /// has.
     pub fn with_authorization(mut self, authorization: Authorization) -> Self {
         if authorization == Authorization::Rbac {
-            bootstrap::roles(&mut self);
+            let started = self.started;
+            bootstrap::roles(&mut self, started);
         }
         self.authorization = authorization;
         self

@@ -168,12 +168,12 @@ impl WorldBuilder {
     /// The world.
     pub fn build(self) -> World {
         let server = match self.controllers {
-            Controllers::All => with_engine(),
-            Controllers::Cluster | Controllers::None => Server::new(),
+            Controllers::All => with_engine(self.start),
+            Controllers::Cluster | Controllers::None => Server::started_at(self.start),
         };
         let mut server = server.with_authorization(self.authorization);
         if self.authorization == Authorization::Rbac && self.controllers == Controllers::All {
-            install(&mut server, [engine::cluster_reconciler()]);
+            install(&mut server, self.start, [engine::cluster_reconciler()]);
         }
         let mut inner = Inner::new(self.start, server);
         inner.registry = self.registry;
@@ -197,25 +197,28 @@ impl WorldBuilder {
 }
 
 /// A server on which the GitOps engine is installed: its namespace, and the definitions of its kinds.
-fn with_engine() -> Server {
+fn with_engine(start: Timestamp) -> Server {
     static INSTALLED: OnceLock<Server> = OnceLock::new();
-    INSTALLED.get_or_init(install_engine).clone()
+    match start {
+        Timestamp::START => INSTALLED.get_or_init(|| install_engine(start)).clone(),
+        other => install_engine(other),
+    }
 }
 
-fn install_engine() -> Server {
-    let mut server = Server::new();
+fn install_engine(start: Timestamp) -> Server {
+    let mut server = Server::started_at(start);
     let namespace = Object::new("v1", "Namespace", "", "flux-system");
-    install(&mut server, [namespace].into_iter().chain(engine::crds()));
+    install(&mut server, start, [namespace].into_iter().chain(engine::crds()));
     server
 }
 
 /// Applies objects, as whoever sets a cluster up.
-fn install(server: &mut Server, objects: impl IntoIterator<Item = Object>) {
+fn install(server: &mut Server, at: Timestamp, objects: impl IntoIterator<Item = Object>) {
     let groups = vec!["system:masters".into()];
     let installer = Caller { groups, ..Caller::new("cluster-admin", "flux/v2") };
     for object in objects {
         let request = ApiRequest::apply(&object, WriteOptions::default());
-        let answer = server.handle(Timestamp::START, &installer, request);
+        let answer = server.handle(at, &installer, request);
         answer.unwrap_or_else(|status| panic!("{}: {status}", object.reference()));
     }
 }
