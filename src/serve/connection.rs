@@ -20,6 +20,9 @@ pub(super) type Body = Either<Full<Bytes>, Feed>;
 /// Bodies are read no further than this: the API server's own limit, and a byte to see that it is passed.
 const LARGEST: usize = 3 * 1024 * 1024 + 1;
 
+/// What kubectl sends with `create` and `run`'s like, and is not read here.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 /// Answers a request.
 pub(super) async fn answer(
     shared: Arc<Shared>,
@@ -44,6 +47,9 @@ pub(super) async fn answer(
         accept: header(ACCEPT),
         body: &body,
     };
+    if request.content_type.starts_with(PROTOBUF) {
+        return Ok(whole(no_protobuf().into(), false));
+    }
     let answered = shared.with(|world| carry_out(world, &caller, &request));
     Ok(match answered {
         Answered::Whole(response) => whole(response, parts.method == Method::HEAD),
@@ -100,6 +106,11 @@ fn caller(headers: &HeaderMap, token: Option<&str>) -> Result<Caller, Status> {
         groups: groups.chain(["system:authenticated".into()]).collect(),
         ..Caller::new(user, agent)
     })
+}
+
+fn no_protobuf() -> Status {
+    let message = "this command sends protobuf, which driftlab does not read yet: add --dry-run=client -o yaml and pipe it to kubectl apply -f -";
+    Status::failure(Reason::UnsupportedMediaType, message)
 }
 
 fn unreadable(why: &str) -> Status {
