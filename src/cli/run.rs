@@ -17,7 +17,8 @@ usage: driftlab run FILE [OPTIONS]
 FILE is a scenario: what is in the repositories and the cluster, what happens when, and what must
 hold. DIR is anybody's configuration: a GitRepository and a Kustomization are made for it, unless it
 brings its own (a repository that 'flux bootstrap' wrote does), and it is run until the cluster is as
-the repository says.
+the repository says. Of a repository the newest commit counts, of a folder the files. At the end it
+says what is not in sync, what is not healthy, and what nothing here acts on, such as Helm releases.
 
   --path PATH          the folder of DIR to reconcile; the top if not given
   --seed N             decide by this seed what the world leaves open
@@ -30,7 +31,8 @@ An expectation says when: 'at: T', 'by: T' (not later, and still so then), in a 
 'always: true' or 'never: true' ('from: T', 'until: T'); else it is about the end.
 
 Colours are used on a terminal only; NO_COLOR turns them off. The width is that of COLUMNS, or 100.
-Exit codes: 0 everything holds, 1 something does not, 2 a mistake in the input.
+Exit codes: 0 everything holds (DIR: every Kustomization is in sync), 1 something does not, 2 a mistake
+in the input.
 ";
 
 const WHAT: &str = "\
