@@ -128,6 +128,7 @@ fn kubectl_finds_what_it_expects_of_a_server() {
     check("get cm -l tier=web -o name", 0, "configmap/settings");
     check("explain deployment.spec.replicas", 0, "FIELD: replicas <integer>");
     check("api-resources --api-group=apps", 0, "deployments");
+    check("create namespace web", 1, "pipe it to kubectl apply -f -");
     check(
         "get deployment web",
         1,

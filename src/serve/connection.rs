@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
@@ -17,8 +17,11 @@ use crate::sim::World;
 /// A body: all there is, or what comes as it comes.
 pub(super) type Body = Either<Full<Bytes>, Feed>;
 
-/// Bodies are read no further than this: the API server's own limit, and a byte to see that it is passed.
-const LARGEST: usize = 3 * 1024 * 1024 + 1;
+/// So much of a body is kept: the API server's own limit, and a byte to see that it is passed.
+const KEPT: usize = 3 * 1024 * 1024 + 1;
+
+/// So much of a body is read, to let its sender come to reading the refusal.
+const READ: usize = 128 * 1024 * 1024;
 
 /// What kubectl sends with `create` and `run`'s like, and is not read here.
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -33,10 +36,8 @@ pub(super) async fn answer(
         Ok(caller) => caller,
         Err(status) => return Ok(whole(status.into(), false)),
     };
-    let body = match Limited::new(body, LARGEST).collect().await {
-        Ok(body) => body.to_bytes(),
-        // The API layer refuses what is too large, in the words of a real server.
-        Err(error) if error.is::<LengthLimitError>() => Bytes::from(vec![b' '; LARGEST]),
+    let body = match read(body).await {
+        Ok(body) => body,
         Err(error) => return Ok(whole(unreadable(&error.to_string()).into(), false)),
     };
     let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -55,6 +56,20 @@ pub(super) async fn answer(
         Answered::Whole(response) => whole(response, parts.method == Method::HEAD),
         Answered::Watch(watch) => streamed(watch::feed(shared, *watch)),
     })
+}
+
+/// The beginning of a body: all of it, unless it is too large for the API anyway.
+async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let (mut kept, mut read) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        read += data.len();
+        if read > READ {
+            break;
+        }
+        kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
+    }
+    Ok(kept)
 }
 
 /// What a request comes to.
