@@ -42,7 +42,6 @@ impl Write<'_> {
         }
         match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
             // Only the subresource `finalize` takes them off.
-            ("", "Namespace") => value["spec"]["finalizers"] = old["spec"]["finalizers"].clone(),
             ("", "Service") => {
                 services::keep_allocated(old, value);
                 self.allocate(Some(old), value)?;

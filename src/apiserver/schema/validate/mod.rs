@@ -145,8 +145,10 @@ fn check_fields(root: &Struct, node: &Node, subresource: &str, report: &mut Repo
         rules::apply(&field.rules, &place, report);
         check_value(&field.ty, &place, report);
     }
-    if subresource.is_empty() {
-        after(&root.name, node, report);
+    match (subresource, &*root.name) {
+        ("", name) => after(name, node, report),
+        ("status", "Service") => service::status(node, report),
+        _ => {}
     }
 }
 

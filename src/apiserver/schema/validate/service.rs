@@ -187,6 +187,16 @@ fn check_same_ports(ports: &Node, report: &mut Report) {
     }
 }
 
+/// Only a load balancer has addresses to enter by.
+pub(super) fn status(service: &Node, report: &mut Report) {
+    let (spec, status) = (service.at("spec"), service.at("status"));
+    let balancer = status.at("loadBalancer");
+    let ingress = balancer.at("ingress");
+    if ingress.is_set() && spec.at("type").text() != "LoadBalancer" {
+        report.forbidden(&ingress, "may only be used when `spec.type` is 'LoadBalancer'");
+    }
+}
+
 /// The address of a service stays as it was given.
 pub(super) fn change(new: &Node, old: &Node, report: &mut Report) {
     let (spec, old) = (new.at("spec"), old.at("spec"));

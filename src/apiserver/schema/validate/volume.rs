@@ -99,6 +99,12 @@ pub(super) fn claim_change(new: &Node, old: &Node, report: &mut Report) {
             None => drop(allowed.as_object_mut().map(|fields| fields.remove("volumeName"))),
         }
     }
+    // A class that was not known before may be given later, once.
+    if let (None, Some(class)) =
+        (allowed.get("storageClassName"), spec.value.get("storageClassName"))
+    {
+        allowed["storageClassName"] = class.clone();
+    }
     if bound {
         if let Some(storage) = old_spec.value.pointer("/resources/requests/storage") {
             munged["resources"]["requests"]["storage"] = storage.clone();
