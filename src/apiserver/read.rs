@@ -77,14 +77,15 @@ impl<'a> View<'a> {
                 && selectable::matches(resource, &options.fields, object)
         };
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-        let mut found =
-            self.objects(resource, namespace, after).into_iter().filter(|object| wanted(object));
-        let items: Vec<Object> = found
+        let mut objects = self.objects(resource, namespace, after).into_iter();
+        let items: Vec<Object> = objects
             .by_ref()
+            .filter(|object| wanted(object))
             .take(limit)
             .map(|object| in_version(self.server, object, &resource.gvk))
             .collect();
-        let left = if options.limit == 0 { 0 } else { found.count() as u64 };
+        // Whether there is more is told without a look at the selectors.
+        let left = objects.count() as u64;
         let mut list = ObjectList { items, resource_version: self.at, ..ObjectList::default() };
         if left > 0 {
             let last = list.items.last().expect("a limit leaves something in the page");
