@@ -20,7 +20,7 @@
 //! | kubeflow/manifests 009c880 | 195 of 195, and 38 that neither builds | `common/cert-manager/base`: in sync, 49 objects with their definitions, 3 pods Running (1 s). `example`: refused, a remote base |
 //! | kubernetes/examples 279e8e4 | there are none | 71 folders in 0.1 to 0.4 s each: 30 in sync; 16 fail as on a real server (versions that are served no more, port protocols in lower case, no selector, no namespace), with the remedy; 25 refused with file and line (one object in two files, keys that stand twice, files that are no manifests) |
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use driftlab_tests::{root, run, told, tool};
@@ -57,6 +57,32 @@ fn objects_without_a_namespace_go_where_kubectl_puts_them() {
     assert!(text.contains("Kustomization/fleet failed"), "{text}");
     let text = told(&run(&fleet(), &["run", "fleet", "--path", "infrastructure/configs"]));
     assert!(text.starts_with("exit 0\n") && text.contains("go to \"default\""), "{text}");
+}
+
+#[test]
+fn what_is_not_committed_is_left_out_and_that_is_said() {
+    let Some(git) = tool("git") else { return };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("uncommitted");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=Ada", "-c", "user.email=a@b.c"];
+        let done = Command::new(&git).current_dir(&folder).args(who).args(args).output().unwrap();
+        assert!(done.status.success(), "git {args:?}");
+    };
+    let write = |name: &str| {
+        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+        std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+    };
+    git(&["init", "-q", "-b", "main"]);
+    write("first");
+    git(&["add", "."]);
+    git(&["commit", "-qm", "First"]);
+    assert!(!told(&run(&folder, &["run", "."])).contains("Left out"));
+    write("second");
+    let text = told(&run(&folder, &["run", "."]));
+    assert!(text.contains("Left out: a file that is not committed."), "{text}");
+    assert!(text.contains("ConfigMap/first created") && !text.contains("second"), "{text}");
 }
 
 #[test]

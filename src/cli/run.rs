@@ -30,7 +30,8 @@ says what is not in sync, what is not healthy, and what nothing here acts on, su
 An expectation says when: 'at: T', 'by: T' (not later, and still so then), in a step 'within: SPAN',
 'always: true' or 'never: true' ('from: T', 'until: T'); else it is about the end.
 
-Colours are used on a terminal only; NO_COLOR turns them off. The width is that of COLUMNS, or 100.
+Colours are used on a terminal only; NO_COLOR turns them off. The width is the terminal's,
+or COLUMNS, else 100.
 Exit codes: 0 everything holds (DIR: every Kustomization is in sync), 1 something does not, 2 a mistake
 in the input.
 ";

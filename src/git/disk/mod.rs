@@ -18,7 +18,7 @@ pub use error::DiskError;
 pub use export::export;
 pub use folder::read_folder;
 pub use import::{clone, import, import_newest};
-pub use program::version;
+pub use program::{uncommitted, version};
 
 /// The largest file that is read, in bytes: 64 MiB. Manifests are small; what is larger is a mistake.
 pub const LARGEST_FILE: u64 = 64 << 20;

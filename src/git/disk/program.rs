@@ -15,6 +15,15 @@ pub fn version() -> Option<GitVersion> {
     String::from_utf8_lossy(&output.stdout).parse().ok()
 }
 
+/// How many files of a repository's working tree are not as they are at HEAD: changed, gone, or new and not
+/// ignored. None where that cannot be told, as of a bare repository.
+pub fn uncommitted(path: &Path) -> usize {
+    let arguments = ["-c", "core.fsmonitor=false", "status", "--porcelain", "--ignore-submodules"];
+    let output = git(path, &arguments).output();
+    let listed = output.map(|output| output.stdout).unwrap_or_default();
+    listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()
+}
+
 /// A `git` command that works on the repository at a path.
 pub(super) fn git(repository: &Path, args: &[&str]) -> Command {
     let mut command = bare_git(args);

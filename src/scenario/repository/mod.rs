@@ -15,7 +15,7 @@ use self::checkout::Checkout;
 use self::flux::{Flux, path_of};
 use super::mistake::Mistake;
 use super::prepare::{Hosted, Script, is_repository};
-use crate::git::Repository;
+use crate::git::{Repository, disk};
 use crate::object::Object;
 use crate::sim::script::{Claim, RepositorySpec, Scenario, SyncSpec, When};
 use crate::time::Duration;
@@ -41,6 +41,7 @@ pub(super) fn script(
             .hint(format!("it has: {}", folder::with_manifests(&checkout.tree).join(", "))));
     }
     let mut plan = Plan { name: name_of(path), ..Plan::default() };
+    plan.about.extend(left_out(path));
     let planned = match root {
         Some(root) => plan.resume(&flux, root, &checkout),
         None => plan.bootstrap(&flux, &folder, &checkout),
@@ -123,6 +124,16 @@ impl Plan {
             guests: Vec::new(),
             ends_early: true,
         }
+    }
+}
+
+/// What is said of a working tree that is ahead of its commit.
+fn left_out(path: &Path) -> Option<String> {
+    let changed = if is_repository(path) { disk::uncommitted(path) } else { 0 };
+    match changed {
+        0 => None,
+        1 => Some("Left out: a file that is not committed.".into()),
+        n => Some(format!("Left out: {n} files that are not committed.")),
     }
 }
 
