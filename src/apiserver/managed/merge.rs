@@ -98,48 +98,81 @@ impl<'a> Index<'a> {
 /// their place between those they stood between.
 fn merge_items(list: &ListType, live: &[Value], applied: &[Value]) -> Option<Value> {
     let (live, applied) = (Index::new(list, live), Index::new(list, applied));
-    let mut shared = applied.elements.iter().filter(|element| live.has(element));
-    let mut next_shared = shared.next();
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    let mut merged = Vec::new();
-    let (mut l, mut a) = (0, 0);
-    let put = |live, applied, merged: &mut Vec<Value>| {
-        merged.extend(merge_value(&list.element, live, applied));
+    let mut shared = applied.elements.iter().map(String::as_str).filter(|e| live.has(e));
+    let next_shared = shared.next();
+    let mut zip = Zip {
+        element: &list.element,
+        live: &live,
+        applied: &applied,
+        at: (0, 0),
+        shared: &mut shared,
+        next_shared,
+        done: BTreeSet::new(),
+        merged: Vec::new(),
     };
-    while l < live.items.len() || a < applied.items.len() {
-        let ours = live.elements.get(l).map(String::as_str);
-        let theirs = applied.elements.get(a).map(String::as_str);
-        if let (Some(ours), Some(theirs)) = (ours, theirs) {
-            if ours == theirs {
-                done.insert(theirs);
-                put(live.get(ours), applied.get(theirs), &mut merged);
-                (l, a) = (l + 1, a + 1);
-                next_shared = shared.next();
-                continue;
+    while zip.at.0 < live.items.len() || zip.at.1 < applied.items.len() {
+        zip.step();
+    }
+    (!zip.merged.is_empty()).then_some(Value::Array(zip.merged))
+}
+
+/// Two lists on their way into one.
+struct Zip<'a> {
+    element: &'a Type,
+    live: &'a Index<'a>,
+    applied: &'a Index<'a>,
+    /// How far each list is read.
+    at: (usize, usize),
+    /// Elements of both lists, in the order of the applied one, and the next of them to come.
+    shared: &'a mut dyn Iterator<Item = &'a str>,
+    next_shared: Option<&'a str>,
+    /// Elements of the applied list that are merged.
+    done: BTreeSet<&'a str>,
+    merged: Vec<Value>,
+}
+
+impl<'a> Zip<'a> {
+    /// Goes on by an item of one of the lists, or of both.
+    fn step(&mut self) {
+        let ours = self.live.elements.get(self.at.0).map(String::as_str);
+        let theirs = self.applied.elements.get(self.at.1).map(String::as_str);
+        match (ours, theirs) {
+            (Some(ours), Some(theirs)) if ours == theirs => {
+                self.at.0 += 1;
+                self.take(theirs);
+                self.next_shared = self.shared.next();
             }
-            if applied.has(ours) && next_shared.is_some_and(|next| next != ours) {
-                l += 1;
-                continue;
-            }
-        }
-        if let Some(ours) = ours {
-            if !applied.has(ours) {
-                put(Some(&live.items[l]), None, &mut merged);
-                l += 1;
-                continue;
-            }
-            if done.contains(ours) {
-                l += 1;
-            }
-        }
-        if let Some(theirs) = theirs {
-            done.insert(theirs);
-            put(live.get(theirs), applied.get(theirs), &mut merged);
-            a += 1;
-            if next_shared.is_some_and(|next| next == theirs) {
-                next_shared = shared.next();
+            (Some(ours), Some(_)) if self.comes_later(ours) => self.at.0 += 1,
+            (Some(ours), _) if !self.applied.has(ours) => self.keep(),
+            _ => {
+                if ours.is_some_and(|ours| self.done.contains(ours)) {
+                    self.at.0 += 1;
+                }
+                if let Some(theirs) = theirs {
+                    self.take(theirs);
+                    if self.next_shared == Some(theirs) {
+                        self.next_shared = self.shared.next();
+                    }
+                }
             }
         }
     }
-    (!merged.is_empty()).then_some(Value::Array(merged))
+
+    /// Whether a live item is merged where the applied list has it, which is not here.
+    fn comes_later(&self, ours: &str) -> bool {
+        self.applied.has(ours) && self.next_shared.is_some_and(|next| next != ours)
+    }
+
+    fn keep(&mut self) {
+        let item = &self.live.items[self.at.0];
+        self.merged.extend(merge_value(self.element, Some(item), None));
+        self.at.0 += 1;
+    }
+
+    fn take(&mut self, theirs: &'a str) {
+        self.done.insert(theirs);
+        let (live, applied) = (self.live.get(theirs), self.applied.get(theirs));
+        self.merged.extend(merge_value(self.element, live, applied));
+        self.at.1 += 1;
+    }
 }

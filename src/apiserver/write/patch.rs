@@ -74,14 +74,7 @@ impl Write<'_> {
             (Applied::Unchanged, Some(old)) if self.is_stored_short(&old) => {
                 self.replace(&old, old.as_value().clone(), Managed::Applied)
             }
-            (Applied::Unchanged, Some(old)) => {
-                self.expect_given(&old, &config)?;
-                self.warn_of(Some(old.as_value()), old.as_value());
-                if self.warnings.is_empty() {
-                    self.server.settled.note(self.settled_key(), known);
-                }
-                Ok((200, Body::Object(old)))
-            }
+            (Applied::Unchanged, Some(old)) => self.leave_as_is(old, &config, known),
             (Applied::Object(mut value), Some(old)) => {
                 self.fold(&mut value);
                 self.replace(&old, value, Managed::Applied)
@@ -90,6 +83,17 @@ impl Write<'_> {
             (Applied::Unchanged, None) => unreachable!("what is not there changes when it is made"),
         }
     }
+
+    /// The apply changes nothing; the next one like it will be known by that.
+    fn leave_as_is(&mut self, old: Object, config: &Value, known: Apply) -> Answer {
+        self.expect_given(&old, config)?;
+        self.warn_of(Some(old.as_value()), old.as_value());
+        if self.warnings.is_empty() {
+            self.server.settled.note(self.settled_key(), known);
+        }
+        Ok((200, Body::Object(old)))
+    }
+
     /// An apply makes what is not there. What it takes for there already, by a uid, it does not make.
     fn create_applied(&mut self, mut value: Value, config: &Value) -> Answer {
         self.fold(&mut value);
