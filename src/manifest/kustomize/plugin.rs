@@ -39,60 +39,25 @@ pub(super) fn transform(
     files: &Files<'_>,
     folder: &str,
 ) -> Step {
-    let (file, line) = &config.origin;
     if !is_builtin(config) {
         return Err(foreign(config));
     }
     let mut f = fields(config)?;
-    let here = |fault: Fault| fault.at(file, *line);
-    let specs = f.each("fieldSpecs", file::field_spec)?;
     match config.kind().as_str() {
-        "LabelTransformer" => {
-            transform::entries(resources, &f.text_map("labels")?, &specs).map_err(here)
-        }
-        "AnnotationsTransformer" => {
-            transform::entries(resources, &f.text_map("annotations")?, &specs).map_err(here)
-        }
-        "PrefixTransformer" => {
-            transform::prefix(resources, &f.text("prefix")?, &specs).map_err(here)
-        }
-        "SuffixTransformer" => {
-            transform::suffix(resources, &f.text("suffix")?, &specs).map_err(here)
-        }
-        "NamespaceTransformer" => namespace(config, &mut f, resources, &specs),
-        "ImageTagTransformer" => {
-            let image: Image = f.one("imageTag", file::image)?.unwrap_or_default();
-            transform::image(resources, &image, &specs).map_err(here)
-        }
-        "ReplicaCountTransformer" => match f.one("replica", file::replicas)? {
-            Some(replicas) => transform::replicas(resources, &replicas, &specs).map_err(here),
-            None => Err(here(Fault::new(
-                "a ReplicaCountTransformer without replica",
-                "write its name and count",
-            ))),
-        },
-        "PatchTransformer" => {
-            let patch = patch_of(&mut f, "patch")?;
-            let patching: Patching = patch::read(&patch, files, folder, file).map_err(here)?;
-            patch::apply(resources, &patch, &patching).map_err(here)
-        }
-        "PatchJson6902Transformer" => {
-            let patch = patch_of(&mut f, "jsonOp")?;
-            patch::apply_json6902(resources, &patch, files, folder, file).map_err(here)
-        }
-        "PatchStrategicMergeTransformer" => {
-            let mut patches: Vec<Text> = f.texts("paths")?;
-            patches.extend(
-                Some(Line { value: f.text("patches")?, line: *line })
-                    .filter(|p| !p.value.is_empty()),
-            );
-            patches.iter().try_for_each(|entry| {
-                patch::apply_strategic(resources, entry, files, folder, file).map_err(here)
-            })
+        "LabelTransformer"
+        | "AnnotationsTransformer"
+        | "PrefixTransformer"
+        | "SuffixTransformer"
+        | "NamespaceTransformer"
+        | "ImageTagTransformer"
+        | "ReplicaCountTransformer" => change_fields(config, &mut f, resources),
+        "PatchTransformer" | "PatchJson6902Transformer" | "PatchStrategicMergeTransformer" => {
+            patch(config, &mut f, resources, files, folder)
         }
         "ReplacementTransformer" => {
             let replacements: Vec<Replacement> = f.each("replacements", file::replacement)?;
-            replacements.iter().try_for_each(|one| replace::apply(resources, one).map_err(here))
+            let all = replacements.iter().try_for_each(|one| replace::apply(resources, one));
+            all.map_err(|fault| at(config, fault))
         }
         "LegacyOrderTransformer" => {
             order::sort(resources, None);
@@ -100,6 +65,66 @@ pub(super) fn transform(
         }
         _ => Err(foreign(config)),
     }
+}
+
+/// The transformers that work on fields which their own fields name.
+fn change_fields(config: &Resource, f: &mut Fields<'_>, resources: &mut Resources) -> Step {
+    let specs = f.each("fieldSpecs", file::field_spec)?;
+    let outcome = match config.kind().as_str() {
+        "LabelTransformer" => transform::entries(resources, &f.text_map("labels")?, &specs),
+        "AnnotationsTransformer" => {
+            transform::entries(resources, &f.text_map("annotations")?, &specs)
+        }
+        "PrefixTransformer" => transform::prefix(resources, &f.text("prefix")?, &specs),
+        "SuffixTransformer" => transform::suffix(resources, &f.text("suffix")?, &specs),
+        "NamespaceTransformer" => return namespace(config, f, resources, &specs),
+        "ImageTagTransformer" => {
+            let image: Image = f.one("imageTag", file::image)?.unwrap_or_default();
+            transform::image(resources, &image, &specs)
+        }
+        _ => match f.one("replica", file::replicas)? {
+            Some(replicas) => transform::replicas(resources, &replicas, &specs),
+            None => Err(Fault::new(
+                "a ReplicaCountTransformer without replica",
+                "write its name and count",
+            )),
+        },
+    };
+    outcome.map_err(|fault| at(config, fault))
+}
+
+fn patch(
+    config: &Resource,
+    f: &mut Fields<'_>,
+    resources: &mut Resources,
+    files: &Files<'_>,
+    folder: &str,
+) -> Step {
+    let (file, line) = &config.origin;
+    let outcome = match config.kind().as_str() {
+        "PatchTransformer" => {
+            let patch = patch_of(f, "patch")?;
+            patch::read(&patch, files, folder, file)
+                .and_then(|patching: Patching| patch::apply(resources, &patch, &patching))
+        }
+        "PatchJson6902Transformer" => {
+            patch::apply_json6902(resources, &patch_of(f, "jsonOp")?, files, folder, file)
+        }
+        _ => {
+            let mut patches: Vec<Text> = f.texts("paths")?;
+            let inline = Line { value: f.text("patches")?, line: *line };
+            patches.extend(Some(inline).filter(|inline| !inline.value.is_empty()));
+            patches
+                .iter()
+                .try_for_each(|p| patch::apply_strategic(resources, p, files, folder, file))
+        }
+    };
+    outcome.map_err(|fault| at(config, fault))
+}
+
+fn at(config: &Resource, fault: Fault) -> Mistake {
+    let (file, line) = &config.origin;
+    fault.at(file, *line)
 }
 
 fn namespace(
@@ -116,7 +141,7 @@ fn namespace(
         }
     }
     let namespace = config.namespace();
-    transform::namespace(resources, &namespace, specs).map_err(|fault| fault.at(file, *line))
+    transform::namespace(resources, &namespace, specs).map_err(|fault| at(config, fault))
 }
 
 fn patch_of(f: &mut Fields<'_>, text: &'static str) -> Step<Patch> {
