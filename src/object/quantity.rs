@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
 
 /// An amount of a resource, exact to a billionth, with the suffix family it was written in.
@@ -57,6 +58,15 @@ impl Quantity {
     /// The amount in thousandths, rounded up as Go's `Quantity.MilliValue` does.
     pub fn milli_value(self) -> i128 {
         self.nanos.div_euclid(1_000_000) + i128::from(self.nanos.rem_euclid(1_000_000) != 0)
+    }
+}
+
+/// In the suffix family of the first.
+impl Add for Quantity {
+    type Output = Quantity;
+
+    fn add(self, other: Quantity) -> Quantity {
+        Quantity { nanos: self.nanos.saturating_add(other.nanos), ..self }
     }
 }
 
@@ -169,6 +179,17 @@ fn scaled_nanos(number: &str, scale: Scale) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_are_written_as_their_first_part() {
+        let check = |one: &str, other: &str, sum: &str| {
+            let [one, other] = [one, other].map(|text| text.parse::<Quantity>().unwrap());
+            assert_eq!((one + other).to_string(), sum)
+        };
+        check("600Mi", "600Mi", "1200Mi");
+        check("1", "700m", "1700m");
+        check("1k", "1Ki", "2024");
+    }
 
     #[test]
     fn quantities_print_in_canonical_form() {
