@@ -1,7 +1,7 @@
 //! The model against a recorded kube-apiserver 1.36: every exchange of the transcripts is put to the
 //! server's REST face in process, and the answer compared with the recorded one at four levels.
 //! `api.jsonl` is about the write path of most kinds; `lifecycle.jsonl` about how pods, namespaces and
-//! what they hold come and go; `apply.jsonl` about nulls and what an apply empties. `TRANSCRIPT=file`
+//! what they hold come and go, limits included; `apply.jsonl` about nulls and what an apply empties. `TRANSCRIPT=file`
 //! replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::metadata_mut;
+use super::{limits, metadata_mut};
 use crate::api::Status;
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
@@ -17,6 +17,7 @@ const SYSTEM_PRIORITIES: [(&str, i64); 2] =
 pub(super) fn admit(server: &Server, resource: &Resource, value: &mut Value) -> Result<(), Status> {
     match (resource.gvk.group.as_str(), resource.gvk.kind.as_str()) {
         ("", "Pod") => {
+            limits::set_defaults(server, value);
             tolerate_lost_nodes(value);
             set_priority(server, resource, value)
         }

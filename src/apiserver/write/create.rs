@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Write, metadata_mut, object};
+use super::{Answer, Write, limits, metadata_mut, object};
 use crate::api::{Body, Status, WriteOptions};
 use crate::apiserver::authorize::check_escalation;
 use crate::apiserver::store::key;
@@ -37,6 +37,7 @@ impl Write<'_> {
         if !causes.is_empty() {
             return Err(refusal::invalid(&self.resource, &name, causes));
         }
+        limits::check(self.server, &self.resource, &value)?;
         self.warn_of(None, &value);
         if !matches!(value["metadata"]["resourceVersion"].as_str(), None | Some("" | "0")) {
             return Err(refusal::internal(

@@ -7,6 +7,7 @@ mod admission;
 mod create;
 mod delete;
 mod identity;
+mod limits;
 mod patch;
 mod scaling;
 mod semantics;

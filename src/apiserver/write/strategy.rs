@@ -131,7 +131,7 @@ fn count_template(old: &Value, value: &mut Value) {
     set_annotation(value, TEMPLATE_GENERATION, &count.to_string());
 }
 
-fn set_annotation(value: &mut Value, key: &str, text: &str) {
+pub(super) fn set_annotation(value: &mut Value, key: &str, text: &str) {
     metadata_mut(value).entry("annotations").or_insert_with(|| json!({}))[key] = json!(text);
 }
 
