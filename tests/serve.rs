@@ -128,7 +128,6 @@ fn kubectl_finds_what_it_expects_of_a_server() {
     check("get cm -l tier=web -o name", 0, "configmap/settings");
     check("explain deployment.spec.replicas", 0, "FIELD: replicas <integer>");
     check("api-resources --api-group=apps", 0, "deployments");
-    check("create namespace web", 1, "pipe it to kubectl apply -f -");
     check(
         "get deployment web",
         1,
@@ -136,6 +135,66 @@ fn kubectl_finds_what_it_expects_of_a_server() {
     );
     check("get widgets", 1, "the server doesn't have a resource type \"widgets\"");
     check("delete cm settings", 0, "configmap \"settings\" deleted");
+    let _gone = std::fs::remove_file(&file);
+}
+
+/// `kubectl create` sends protobuf, `kubectl create -f` JSON: the objects are the same.
+#[test]
+fn what_is_sent_as_protobuf_is_what_is_sent_as_json() {
+    let world = World::builder().controllers(Controllers::None).build();
+    let Some(kubectl) = Kubectl::at(serve(world, Options::default())) else { return };
+    let file = std::env::temp_dir().join(format!("driftlab-serve-pb-{}.yaml", std::process::id()));
+    for (kind, args) in [
+        ("deployment", " --image=nginx:1 --replicas=2 --port=80"),
+        ("service nodeport", " --tcp=80:http --node-port=30080"),
+        ("secret generic", " --from-literal=a=b"),
+        ("configmap", " --from-literal=a=b"),
+        ("job", " --image=busybox"),
+        ("cronjob", " --image=busybox --schedule=0_0_*_*_*"),
+        ("role", " --verb=get --resource=pods"),
+        ("ingress", " --rule=shop.com/buy=svc1:8080"),
+        ("quota", " --hard=pods=3,cpu=500m"),
+        ("priorityclass", " --value=1000"),
+        ("poddisruptionbudget", " --selector=app=web --min-available=50%"),
+    ] {
+        let noun = kind.split(' ').next().unwrap_or_default();
+        let noun = if noun == "quota" { "resourcequota" } else { noun };
+        let line = format!("create {kind} web{args}").replace('_', "\u{a0}");
+        let words: Vec<String> = line.split(' ').map(|word| word.replace('\u{a0}', " ")).collect();
+        let run = |more: &[&str]| {
+            let mut command = Command::new(&kubectl.program);
+            command.env("KUBECONFIG", &kubectl.config).args(&words).args(more);
+            let output = command.output().expect("kubectl runs");
+            let told =
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success(), "{line}: {told}");
+            told
+        };
+        let shown = || {
+            let (code, text) =
+                kubectl.run(&format!("get {noun} web -o yaml --show-managed-fields"));
+            assert_eq!(code, 0, "{text}");
+            let differs = [
+                "uid:",
+                "ime:",
+                "stamp:",
+                "resourceVersion:",
+                "time:",
+                "clusterIP",
+                "- 10.",
+                "manager:",
+            ];
+            let same = |line: &&str| !differs.iter().any(|word| line.contains(word));
+            text.lines().filter(same).collect::<Vec<_>>().join("\n")
+        };
+        std::fs::write(&file, run(&["--dry-run=client", "-o", "yaml"])).expect("writable");
+        run(&[]);
+        let by_protobuf = shown();
+        assert_eq!(kubectl.run(&format!("delete {noun} web --timeout=10s")).0, 0);
+        let (code, text) = kubectl.run(&format!("create -f {}", file.display()));
+        assert_eq!(code, 0, "{text}");
+        assert_eq!(by_protobuf, shown(), "{line}");
+    }
     let _gone = std::fs::remove_file(&file);
 }
 

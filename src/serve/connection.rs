@@ -23,7 +23,7 @@ const KEPT: usize = 3 * 1024 * 1024 + 1;
 /// So much of a body is read, to let its sender come to reading the refusal.
 const READ: usize = 128 * 1024 * 1024;
 
-/// What kubectl sends with `create` and `run`'s like, and is not read here.
+/// What typed clients send: `kubectl create`, controllers.
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Answers a request.
@@ -48,10 +48,10 @@ pub(super) async fn answer(
         accept: header(ACCEPT),
         body: &body,
     };
-    if request.content_type.starts_with(PROTOBUF) {
-        return Ok(whole(no_protobuf().into(), false));
-    }
-    let answered = shared.with(|world| carry_out(world, &caller, &request));
+    let answered = shared.with(|world| match request.content_type.starts_with(PROTOBUF) {
+        true => carry_out_protobuf(world, &caller, &request),
+        false => carry_out(world, &caller, &request),
+    });
     Ok(match answered {
         Answered::Whole(response) => whole(response, parts.method == Method::HEAD),
         Answered::Watch(watch) => streamed(watch::feed(shared, *watch)),
@@ -76,6 +76,16 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
 enum Answered {
     Whole(HttpResponse),
     Watch(Box<watch::Watch>),
+}
+
+/// The same of a body in protobuf. The answer is JSON, which every client reads too.
+fn carry_out_protobuf(world: &mut World, caller: &Caller, request: &HttpRequest<'_>) -> Answered {
+    let body = match rest::protobuf::to_json(world.server(), request.body) {
+        Ok(value) => value.to_string(),
+        Err(status) => return Answered::Whole(status.into()),
+    };
+    let (content_type, body) = ("application/json", body.as_bytes());
+    carry_out(world, caller, &HttpRequest { content_type, body, ..*request })
 }
 
 fn carry_out(world: &mut World, caller: &Caller, request: &HttpRequest<'_>) -> Answered {
@@ -121,11 +131,6 @@ fn caller(headers: &HeaderMap, token: Option<&str>) -> Result<Caller, Status> {
         groups: groups.chain(["system:authenticated".into()]).collect(),
         ..Caller::new(user, agent)
     })
-}
-
-fn no_protobuf() -> Status {
-    let message = "this command sends protobuf, which driftlab does not read yet: add --dry-run=client -o yaml and pipe it to kubectl apply -f -";
-    Status::failure(Reason::UnsupportedMediaType, message)
 }
 
 fn unreadable(why: &str) -> Status {

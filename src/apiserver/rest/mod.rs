@@ -25,6 +25,7 @@ mod discovery;
 mod json;
 mod openapi;
 mod path;
+pub mod protobuf;
 mod query;
 mod render;
 mod route;
