@@ -21,7 +21,8 @@ usage: driftlab serve [FILE] [OPTIONS]
 FILE is a scenario; without one the cluster is empty.
 
   --addr ADDR          where to listen; 127.0.0.1:0, a free port, if not given
-  --token TOKEN        who brings it is admin; needed beyond the loopback, where everybody is
+  --token TOKEN        who brings it is admin; without one everybody on the loopback is. kubectl sends
+                       tokens over https only, so this is for other clients, or behind a TLS proxy
   --kubeconfig PATH    write a kubeconfig there; driftlab.kubeconfig in the temporary folder if not given
   --time real|60x      how fast the cluster's time runs
   --controllers all|cluster|none
