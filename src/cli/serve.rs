@@ -36,6 +36,9 @@ Ctrl-C ends it. Exit codes: 0 it was ended, 2 a mistake in the input.
 /// What happened this long ago is told: by then it is known what belongs together.
 const SETTLED: Duration = Duration::from_secs(3);
 
+/// So many events are a page, which is drawn as a whole: then a new one begins.
+const PAGE: usize = 2000;
+
 /// Runs `driftlab serve …`.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
     let Some(arguments) = Arguments::read(args)? else { return help(USAGE) };
@@ -113,7 +116,7 @@ impl Arguments {
                 .map_err(|error| mistake(&ready.display().to_string(), error))?;
         }
         let settled = Trace::starting_at(start);
-        let mut teller = Teller { drawing: self.drawing, settled, told: Vec::new() };
+        let mut teller = Teller { drawing: self.drawing, seen: 0, settled, told: Vec::new() };
         tokio::select! {
             failed = serving.run(|trace, now| teller.tell(trace, now)) => {
                 failed.map_err(|error| mistake("serving", error))?;
@@ -142,17 +145,24 @@ fn now() -> Timestamp {
 /// Tells what happens, line by line, as `driftlab run` does at the end.
 struct Teller {
     drawing: Drawing,
+    /// How many events are told.
+    seen: usize,
+    /// Those of the page under way.
     settled: Trace,
     told: Vec<String>,
 }
 
 impl Teller {
     fn tell(&mut self, trace: &Trace, now: Timestamp) {
-        let news = trace.since(self.settled.len());
+        let news = trace.since(self.seen);
         let old: Vec<_> = news.take_while(|event| event.at + SETTLED <= now).cloned().collect();
         if old.is_empty() {
             return;
         }
+        if self.settled.len() > PAGE {
+            (self.settled, self.told) = (Trace::starting_at(trace.start()), Vec::new());
+        }
+        self.seen += old.len();
         old.into_iter().for_each(|event| self.settled.push(event));
         let text = report::events(&self.settled, &self.drawing);
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -45,6 +45,9 @@ impl FromStr for Pace {
     }
 }
 
+/// How often what happens is told, at most.
+const TELLING: Span = Span::from_millis(250);
+
 /// What connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -95,6 +98,7 @@ impl Shared {
 
     /// Lets the world's time pass.
     pub(super) async fn pass_time(&self, tell: &mut impl FnMut(&Trace, Timestamp)) {
+        let mut told: Option<Instant> = None;
         loop {
             let (world, next) = {
                 let mut model = self.lock();
@@ -102,7 +106,12 @@ impl Shared {
                 (model.world.clone(), model.until_next())
             };
             self.announce(world.server().version());
-            tell(world.trace(), world.now());
+            if told.is_none_or(|told| told.elapsed() >= TELLING) {
+                tell(world.trace(), world.now());
+                told = Some(Instant::now());
+            }
+            // A world that is held by nobody else is changed in place.
+            drop(world);
             tokio::select! {
                 () = tokio::time::sleep(next) => {}
                 () = self.asked.notified() => {}
