@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
+use serde_json::Value;
 
 use super::model::Shared;
 use super::watch::{self, Feed};
@@ -139,15 +140,11 @@ fn unreadable(why: &str) -> Status {
 
 fn whole(response: HttpResponse, head: bool) -> Response<Body> {
     let (kind, text) = match response.body {
-        HttpBody::Json(value) => ("application/json", value.to_string()),
+        HttpBody::Json(value) => (media_type(&value), value.to_string()),
         HttpBody::Text(text) => ("text/plain; charset=utf-8", text),
         HttpBody::Events(events) => {
             ("application/json", events.iter().map(|event| format!("{event}\n")).collect())
         }
-    };
-    let kind = match text.contains("\"kind\":\"APIGroupDiscoveryList\"") {
-        true => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-        false => kind,
     };
     let body = if head { Bytes::new() } else { Bytes::from(text) };
     let mut answer = Response::new(Either::Left(Full::new(body)));
@@ -162,6 +159,14 @@ fn whole(response: HttpResponse, head: bool) -> Response<Body> {
         }
     }
     answer
+}
+
+/// The aggregated discovery is told from the other by its media type.
+fn media_type(body: &Value) -> &'static str {
+    match body["kind"] == "APIGroupDiscoveryList" {
+        true => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        false => "application/json",
+    }
 }
 
 fn streamed(feed: Feed) -> Response<Body> {

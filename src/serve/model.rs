@@ -123,8 +123,7 @@ impl Shared {
         self.version.send_if_modified(|known| std::mem::replace(known, version) != version);
     }
 
-    /// A request that panicked is our mistake, and no reason to refuse the next one: the world is a value
-    /// that is changed as a whole.
+    /// A request that panicked is our mistake, and no reason to refuse all others.
     fn lock(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
