@@ -171,14 +171,7 @@ impl Resource {
 impl Resources {
     /// Adds a resource at the end.
     pub(super) fn append(&mut self, resource: Resource) -> Outcome {
-        let id = resource.id();
-        match self.0.iter().find(|other| other.id() == id) {
-            Some(other) => Err(twice(&id, other, &resource)),
-            None => {
-                self.0.push(resource);
-                Ok(())
-            }
-        }
+        self.append_all(Resources(vec![resource]))
     }
 
     /// Adds resources at the end, in their order.
