@@ -3,15 +3,14 @@
 //!
 //! Source: `k8s.io/kube-openapi/pkg/handler3`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::HttpResponse;
 use crate::apiserver::resource::Resource;
-use crate::apiserver::schema::{KindSchema, ListMerge, Struct, Type};
+use crate::apiserver::schema::{Field, KindSchema, ListMerge, Struct, Type};
 use crate::apiserver::server::Server;
-
-/// Structures nest no deeper than this in a document; a custom resource's may.
-const DEEPEST: usize = 16;
 
 /// Answers a path below `/openapi/v3`; `None` for any other.
 pub(super) fn answer(server: &Server, path: &str) -> Option<HttpResponse> {
@@ -53,7 +52,7 @@ fn root(kind: &KindSchema) -> String {
 }
 
 fn document(kinds: &[&std::sync::Arc<Resource>]) -> Value {
-    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    let (mut paths, mut schemas, mut parts) = (Map::new(), Map::new(), Parts::default());
     for kind in kinds {
         let namespaces = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
         let collection = format!("{}{namespaces}/{}", root(kind), kind.plural);
@@ -62,8 +61,9 @@ fn document(kinds: &[&std::sync::Arc<Resource>]) -> Value {
             operations(kind, &["get", "put", "patch", "delete"]),
         );
         paths.insert(collection, operations(kind, &["get", "post", "delete"]));
-        schemas.insert(name_of(kind), schema_of_kind(kind));
+        schemas.insert(name_of(kind), schema_of_kind(kind, &mut parts));
     }
+    schemas.extend(parts.0);
     json!({
         "openapi": "3.0.0",
         "info": {"title": "driftlab", "version": "v1.36.0"},
@@ -100,10 +100,10 @@ fn operations(kind: &KindSchema, methods: &[&str]) -> Value {
     Value::Object(operations)
 }
 
-fn schema_of_kind(kind: &KindSchema) -> Value {
+fn schema_of_kind(kind: &KindSchema, parts: &mut Parts) -> Value {
     let mut schema = match &kind.custom {
         Some(custom) => custom.schema.clone(),
-        None => structure(&kind.root, DEEPEST),
+        None => structure(&kind.root, parts),
     };
     if let Some(fields) = schema.as_object_mut() {
         fields.insert("x-kubernetes-group-version-kind".into(), json!([gvk(kind)]));
@@ -111,22 +111,28 @@ fn schema_of_kind(kind: &KindSchema) -> Value {
     schema
 }
 
-fn structure(of: &Struct, depth: usize) -> Value {
-    if depth == 0 {
-        return json!({"type": "object"});
+/// The structures that others refer to, by name: each is written once, for some contain themselves.
+#[derive(Default)]
+struct Parts(BTreeMap<String, Value>);
+
+impl Parts {
+    /// A reference to a structure.
+    fn refer(&mut self, to: &Struct) -> Value {
+        let name = format!("io.k8s.{}", to.name);
+        if !self.0.contains_key(&name) {
+            self.0.insert(name.clone(), Value::Null);
+            let written = structure(to, self);
+            self.0.insert(name.clone(), written);
+        }
+        json!({ "$ref": format!("#/components/schemas/{name}") })
     }
+}
+
+fn structure(of: &Struct, parts: &mut Parts) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for field in &of.fields {
-        let mut schema = schema(&field.ty, depth - 1);
-        if let Some(default) = &field.default {
-            schema["default"] = default.clone();
-        }
-        if field.patch.merge {
-            schema["x-kubernetes-patch-strategy"] = "merge".into();
-            schema["x-kubernetes-patch-merge-key"] = (*field.patch.key).into();
-        }
-        properties.insert(field.name.to_string(), schema);
+        properties.insert(field.name.to_string(), property(field, parts));
         if field.required {
             required.push(field.name.to_string());
         }
@@ -138,7 +144,23 @@ fn structure(of: &Struct, depth: usize) -> Value {
     schema
 }
 
-fn schema(of: &Type, depth: usize) -> Value {
+fn property(field: &Field, parts: &mut Parts) -> Value {
+    let mut own = schema(&field.ty, parts);
+    // Beside a reference nothing else is read.
+    if own.get("$ref").is_some() {
+        own = json!({ "allOf": [own] });
+    }
+    if let Some(default) = &field.default {
+        own["default"] = default.clone();
+    }
+    if field.patch.merge {
+        own["x-kubernetes-patch-strategy"] = "merge".into();
+        own["x-kubernetes-patch-merge-key"] = (*field.patch.key).into();
+    }
+    own
+}
+
+fn schema(of: &Type, parts: &mut Parts) -> Value {
     let plain = |kind: &str, format: &str| match format {
         "" => json!({ "type": kind }),
         format => json!({"type": kind, "format": format}),
@@ -153,12 +175,12 @@ fn schema(of: &Type, depth: usize) -> Value {
         Type::Time | Type::MicroTime => plain("string", "date-time"),
         Type::IntOrString => plain("string", "int-or-string"),
         Type::Any | Type::Raw => plain("object", ""),
-        Type::Struct(of) => structure(of, depth),
+        Type::Struct(of) => parts.refer(of),
         Type::Map(map) => {
-            json!({"type": "object", "additionalProperties": schema(&map.element, depth)})
+            json!({"type": "object", "additionalProperties": schema(&map.element, parts)})
         }
         Type::List(list) => {
-            let mut own = json!({"type": "array", "items": schema(&list.element, depth)});
+            let mut own = json!({"type": "array", "items": schema(&list.element, parts)});
             match &list.merge {
                 ListMerge::Atomic => own["x-kubernetes-list-type"] = "atomic".into(),
                 ListMerge::Set => own["x-kubernetes-list-type"] = "set".into(),
@@ -169,6 +191,41 @@ fn schema(of: &Type, depth: usize) -> Value {
                 }
             }
             own
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reference below a value.
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                match (name.as_str(), value) {
+                    ("$ref", Value::String(text)) => found.push(text.clone()),
+                    _ => references(value, found),
+                }
+            }),
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_document_is_small_and_defines_what_it_refers_to() {
+        let server = Server::new();
+        for path in index(&server)["paths"].as_object().unwrap().keys() {
+            let answer = answer(&server, &format!("/openapi/v3/{path}")).unwrap();
+            let super::super::HttpBody::Json(document) = answer.body else { panic!("no JSON") };
+            let mut found = Vec::new();
+            references(&document, &mut found);
+            for reference in found {
+                let schema = document.pointer(reference.trim_start_matches('#'));
+                assert!(schema.is_some_and(Value::is_object), "{path}: {reference}");
+            }
+            assert!(document.to_string().len() < 400_000, "{path}");
         }
     }
 }
