@@ -202,12 +202,12 @@ mod tests {
     /// Every reference below a value.
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
-            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-                match (name.as_str(), value) {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| match (name.as_str(), value) {
                     ("$ref", Value::String(text)) => found.push(text.clone()),
                     _ => references(value, found),
-                }
-            }),
+                })
+            }
             Value::Array(items) => items.iter().for_each(|item| references(item, found)),
             _ => {}
         }
