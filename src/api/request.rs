@@ -55,6 +55,8 @@ pub enum ReadFrom {
     Latest,
     /// Whatever the reader's cache holds, `resourceVersion=0`: an informer's view, which may be stale.
     Cache,
+    /// The state as it was at a version: `resourceVersionMatch=Exact`, for lists.
+    Exactly(ResourceVersion),
 }
 
 /// Which objects a list or watch is about.

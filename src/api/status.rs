@@ -17,6 +17,8 @@ pub struct Status {
     pub message: String,
     /// What the refusal is about.
     pub details: Option<Box<StatusDetails>>,
+    /// As the `Warning` headers beside it carry them.
+    pub warnings: Vec<String>,
 }
 
 /// The machine-readable reason of a [`Status`].
@@ -94,7 +96,7 @@ pub struct Cause {
 impl Status {
     /// A refusal without details.
     pub fn failure(reason: Reason, message: impl Into<String>) -> Self {
-        Status { code: reason.code(), reason, message: message.into(), details: None }
+        Status { code: reason.code(), reason, message: message.into(), ..Status::default() }
     }
 
     /// A refusal about something.
@@ -109,7 +111,7 @@ impl Status {
     /// No answer came: connection refused, a partition, a broken pipe. Whether a write was done is not
     /// known when `sent` is said in the message; compare [`Reason::Timeout`].
     pub fn unreachable(message: impl Into<String>) -> Self {
-        Status { code: 0, reason: Reason::None, message: message.into(), details: None }
+        Status { message: message.into(), ..Status::default() }
     }
 
     /// Whether it is a refusal.
@@ -162,6 +164,7 @@ impl Status {
             details: value
                 .get("details")
                 .map(|details| Box::new(StatusDetails::from_value(details))),
+            warnings: Vec::new(),
         }
     }
 

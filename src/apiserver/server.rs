@@ -14,7 +14,8 @@ use super::store::{Store, Table, table_key};
 use super::write::Write;
 use super::{bootstrap, custom, refusal};
 use crate::api::{
-    ApiRequest, ApiResponse, Body, Caller, Patch, ResourceVersion, Status, Verb, WriteOptions,
+    ApiRequest, ApiResponse, Body, Caller, Patch, ReadFrom, ResourceVersion, Status, Verb,
+    WriteOptions,
 };
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::time::Timestamp;
@@ -78,26 +79,16 @@ impl Server {
         caller: &Caller,
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
-        self.handle_and_warn(now, caller, request).0
-    }
-
-    /// Like [`Server::handle`], with the warnings that come with a refusal too.
-    pub(super) fn handle_and_warn(
-        &mut self,
-        now: Timestamp,
-        caller: &Caller,
-        request: ApiRequest,
-    ) -> (Result<ApiResponse, Status>, Vec<String>) {
         let manager = manager_of(&request.verb, caller);
         let asked = Asked::of(now, caller, &request, manager.clone());
         let before = self.version();
-        let (answer, warnings) = self.answer(now, caller, manager, request);
+        let answer = self.answer(now, caller, manager, request);
         let written = Some(self.version()).filter(|version| *version > before);
         self.audit.record(asked, &answer, written);
         if written.is_some() {
             custom::settle(self, now, before);
         }
-        (answer.map(|response| ApiResponse { warnings: warnings.clone(), ..response }), warnings)
+        answer
     }
 
     /// Answers a watch with what there is by now, and a get or a list as it would have been answered when the log ended at `at`: what a
@@ -206,36 +197,33 @@ impl Server {
         self.resource(&kind).expect("namespaces are built in")
     }
 
-    /// The answer, and the warnings that go with it whether it is a refusal or not.
+    /// The answer; warnings go with it whether it is a refusal or not.
     fn answer(
         &mut self,
         now: Timestamp,
         caller: &Caller,
         manager: String,
         request: ApiRequest,
-    ) -> (Result<ApiResponse, Status>, Vec<String>) {
-        let resource = match self.resource(&request.kind) {
-            Ok(resource) => resource,
-            Err(refused) => return (Err(refused), Vec::new()),
-        };
+    ) -> Result<ApiResponse, Status> {
+        let resource = self.resource(&request.kind)?;
         let request = placed(request, &resource);
-        if self.authorization == Authorization::Rbac
-            && let Err(refused) = authorize(self, caller, &resource, &request)
-        {
-            return (Err(refused), Vec::new());
+        if self.authorization == Authorization::Rbac {
+            authorize(self, caller, &resource, &request)?;
         }
-        if let Err(refused) = expect_subresource(&resource, &request) {
-            return (Err(refused), Vec::new());
-        }
+        expect_subresource(&resource, &request)?;
         let mut warnings: Vec<String> = resource.deprecation(&self.resources).into_iter().collect();
-        if request.is_write() || request.is_dry_run() {
+        let answer = if request.is_write() || request.is_dry_run() {
             let mut write = Write::new(self, now, caller, resource, manager, &request);
             let answer = write.answer(request.verb);
             warnings.extend(write.into_warnings());
-            let answer = answer.map(|(code, body)| ApiResponse { code, ..ApiResponse::ok(body) });
-            return (answer, warnings);
+            answer.map(|(code, body)| ApiResponse { code, ..ApiResponse::ok(body) })
+        } else {
+            self.read(&resource, &request)
+        };
+        match answer {
+            Ok(response) => Ok(ApiResponse { warnings, ..response }),
+            Err(refused) => Err(Status { warnings, ..refused }),
         }
-        (self.read(&resource, &request), warnings)
     }
 
     fn read(&self, resource: &Resource, request: &ApiRequest) -> Result<ApiResponse, Status> {
@@ -244,7 +232,11 @@ impl Server {
             Verb::Discover => Ok(discovered(resource)),
             Verb::Get(_) => View::newest(self).get(resource, request),
             Verb::List(options) => {
-                View::newest(self).list(resource, namespace, &request.name, options)
+                let view = match options.read {
+                    ReadFrom::Exactly(version) => View::at(self, version)?,
+                    ReadFrom::Latest | ReadFrom::Cache => View::newest(self),
+                };
+                view.list(resource, namespace, &request.name, options)
             }
             Verb::Watch(options, from) => self.watch(resource, namespace, options, *from),
             _ => unreachable!("writes are answered elsewhere"),
@@ -307,7 +299,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::{DeleteOptions, ListOptions, Propagation, ReadFrom, WatchEventType};
+    use crate::api::{DeleteOptions, ListOptions, Propagation, WatchEventType};
     use crate::object::LabelSelector;
 
     fn caller() -> Caller {

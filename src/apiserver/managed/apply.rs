@@ -155,7 +155,7 @@ fn bad_request(message: String) -> Status {
 
 /// An error that the server did not give a reason.
 fn internal(message: String) -> Status {
-    Status { code: 500, reason: Reason::None, message, details: None }
+    Status { code: 500, message, ..Status::default() }
 }
 
 /// One apply, once its patch is known to be well formed.

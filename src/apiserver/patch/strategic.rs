@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::list::{self, Problem};
 use super::{bad_request, unprocessable};
-use crate::api::{Reason, Status};
+use crate::api::Status;
 use crate::apiserver::golang::plain;
 use crate::apiserver::schema::{Field, KindSchema, Struct};
 
@@ -38,9 +38,7 @@ fn refusal(problem: Problem) -> Status {
     match problem {
         Problem::Malformed(message) => bad_request(message),
         Problem::ListOfLists => unprocessable(),
-        Problem::Other(message) => {
-            Status { code: 500, reason: Reason::None, message, details: None }
-        }
+        Problem::Other(message) => Status { code: 500, message, ..Status::default() },
     }
 }
 

@@ -35,7 +35,7 @@ use serde_json::Value;
 pub use route::{Route, route};
 
 use super::server::Server;
-use crate::api::{ApiResponse, Caller, Status};
+use crate::api::{Caller, Status};
 use crate::time::Timestamp;
 
 /// The parts of an HTTP request that an answer depends on.
@@ -76,44 +76,20 @@ pub enum HttpBody {
 }
 
 /// Answers one request: [`route`], then the server, then [`render`](Route::render).
+///
+/// Whoever has a server inside something larger does these three by itself.
 pub fn answer(
     server: &mut Server,
     now: Timestamp,
     caller: &Caller,
     request: &HttpRequest<'_>,
 ) -> HttpResponse {
-    if let Some(answer) = about(server, request) {
-        return answer;
-    }
     match route(server, request) {
         Ok(route) => {
-            let (answer, warnings) = carry_out(server, now, caller, &route);
-            let response = route.render(server, now, answer);
-            HttpResponse { warnings: [route.warnings, warnings].concat(), ..response }
+            let answer = server.handle(now, caller, route.request.clone());
+            route.render(server, now, answer)
         }
-        Err(refused) => refused,
-    }
-}
-
-/// Answers what is asked about the server itself: its version and health, which resources there are,
-/// their schemas. `None` when the request is for a resource, or leads nowhere.
-pub fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
-    if !matches!(request.method, "GET" | "HEAD") {
-        return None;
-    }
-    let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
-    discovery::answer(server, path, request.accept).or_else(|| openapi::answer(server, path))
-}
-
-fn carry_out(
-    server: &mut Server,
-    now: Timestamp,
-    caller: &Caller,
-    route: &Route,
-) -> (Result<ApiResponse, Status>, Vec<String>) {
-    match route.at {
-        Some(version) => (server.read_at(version, &route.request), Vec::new()),
-        None => server.handle_and_warn(now, caller, route.request.clone()),
+        Err(answered) => answered,
     }
 }
 
@@ -134,6 +110,7 @@ impl HttpResponse {
 
 impl From<Status> for HttpResponse {
     fn from(status: Status) -> Self {
-        HttpResponse::json(status.code, status.to_value())
+        let body = status.to_value();
+        HttpResponse { warnings: status.warnings, ..HttpResponse::json(status.code, body) }
     }
 }

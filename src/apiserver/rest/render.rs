@@ -18,10 +18,15 @@ impl Route {
         now: Timestamp,
         answer: Result<ApiResponse, Status>,
     ) -> HttpResponse {
-        let ApiResponse { code, body, warnings } = match answer {
-            Ok(response) => response,
-            Err(status) => return status.into(),
+        let HttpResponse { code, body, warnings } = match answer {
+            Ok(response) => self.success(server, now, response),
+            Err(status) => status.into(),
         };
+        HttpResponse { code, body, warnings: [self.warnings.clone(), warnings].concat() }
+    }
+
+    fn success(&self, server: &Server, now: Timestamp, answer: ApiResponse) -> HttpResponse {
+        let ApiResponse { code, body, warnings } = answer;
         let body = match body {
             Body::Object(object) => HttpBody::Json(self.object(server, now, object)),
             Body::List(list) => HttpBody::Json(self.list(server, now, list)),

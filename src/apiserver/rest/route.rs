@@ -2,7 +2,7 @@
 
 use super::path::{self, Place};
 use super::query::{Query, decoded};
-use super::{HttpRequest, HttpResponse, body};
+use super::{HttpRequest, HttpResponse, body, discovery, openapi};
 use crate::api::{
     ApiRequest, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion, Status,
     StatusDetails, Verb,
@@ -17,8 +17,6 @@ use crate::object::GroupVersionKind;
 pub struct Route {
     /// The request.
     pub request: ApiRequest,
-    /// The exact version to read at, when one is demanded; see [`Server::read_at`].
-    pub at: Option<ResourceVersion>,
     /// Seconds after which a watch ends, if it says so.
     pub timeout_seconds: Option<u64>,
     /// Whether a watch is to tell now and then how far it has come.
@@ -39,12 +37,16 @@ pub struct Route {
 ///
 /// # Errors
 ///
-/// The answer to a request that never gets to the server: no such path, an unreadable body, bad options.
+/// The answer to a request that asks for no resource: what the server says of itself (its version and
+/// health, which resources there are, their schemas), no such path, an unreadable body, bad options.
 pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
+    if let Some(said) = about(server, request) {
+        return Err(said);
+    }
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
     let place = path::follow(server, &decoded(path, false))?;
     let mut reader = Reader { server, request, query: Query::read(query), warnings: Vec::new() };
-    let (verb, at) = reader.verb(&place)?;
+    let verb = reader.verb(&place)?;
     Ok(Route {
         list_kind: place.resource.list_kind.clone(),
         custom: place.resource.is_custom(),
@@ -53,7 +55,6 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
         initial_events: reader.query.flag("sendInitialEvents"),
         table: Include::asked(request.accept, reader.query.get("includeObject")),
         warnings: reader.warnings,
-        at,
         request: ApiRequest {
             kind: place.resource.gvk.clone(),
             namespace: place.namespace,
@@ -62,6 +63,15 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
             verb,
         },
     })
+}
+
+/// What the server says of itself, without a look at what it holds.
+fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
+    if !matches!(request.method, "GET" | "HEAD") {
+        return None;
+    }
+    let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
+    discovery::answer(server, path, request.accept).or_else(|| openapi::answer(server, path))
 }
 
 /// How much of each object stands beside its row in a table (`includeObject`).
@@ -90,10 +100,8 @@ struct Reader<'a> {
     warnings: Vec<String>,
 }
 
-type Asked = (Verb, Option<ResourceVersion>);
-
 impl Reader<'_> {
-    fn verb(&mut self, place: &Place) -> Result<Asked, Status> {
+    fn verb(&mut self, place: &Place) -> Result<Verb, Status> {
         let collection = place.name.is_empty();
         let everywhere = place.resource.namespaced && place.namespace.is_empty();
         match self.request.method {
@@ -109,21 +117,21 @@ impl Reader<'_> {
         }
     }
 
-    fn get(&self) -> Result<Asked, Status> {
+    fn get(&self) -> Result<Verb, Status> {
         let version = self.query.version().map_err(refusal::bad_request)?;
         self.expect_reached(version)?;
         let from =
             if version == Some(ResourceVersion(0)) { ReadFrom::Cache } else { ReadFrom::Latest };
-        Ok((Verb::Get(from), None))
+        Ok(Verb::Get(from))
     }
 
-    fn list(&self) -> Result<Asked, Status> {
+    fn list(&self) -> Result<Verb, Status> {
         let options = self.query.list_options()?;
         if self.query.flag("watch") {
             let version = self.query.version().map_err(refusal::internal)?;
             // Whoever wants the objects there are gets them, whatever version it knows.
             let from = version.filter(|_| !self.query.flag("sendInitialEvents"));
-            return Ok((Verb::Watch(options, from.unwrap_or_default()), None));
+            return Ok(Verb::Watch(options, from.unwrap_or_default()));
         }
         let version = self
             .query
@@ -131,11 +139,12 @@ impl Reader<'_> {
             .map_err(|why| refusal::bad_request(format!("invalid resource version: {why}")))?;
         let exact = self.exact(version)?;
         self.expect_reached(version)?;
-        let read = match version {
-            Some(ResourceVersion(0)) => ReadFrom::Cache,
+        let read = match (exact, version) {
+            (Some(version), _) => ReadFrom::Exactly(version),
+            (_, Some(ResourceVersion(0))) => ReadFrom::Cache,
             _ => ReadFrom::Latest,
         };
-        Ok((Verb::List(ListOptions { read, ..options }), exact))
+        Ok(Verb::List(ListOptions { read, ..options }))
     }
 
     /// The version, when `resourceVersionMatch=Exact` demands it.
@@ -173,32 +182,32 @@ impl Reader<'_> {
         }
     }
 
-    fn create(&mut self, place: &Place) -> Result<Asked, Status> {
+    fn create(&mut self, place: &Place) -> Result<Verb, Status> {
         let options = self.query.write_options("CreateOptions", false)?;
         let object = self.object(place, options.field_validation)?;
-        Ok((Verb::Create(object, options), None))
+        Ok(Verb::Create(object, options))
     }
 
-    fn update(&mut self, place: &Place) -> Result<Asked, Status> {
+    fn update(&mut self, place: &Place) -> Result<Verb, Status> {
         let options = self.query.write_options("UpdateOptions", false)?;
         let object = self.object(place, options.field_validation)?;
-        Ok((Verb::Update(object, options), None))
+        Ok(Verb::Update(object, options))
     }
 
-    fn patch(&mut self, place: &Place) -> Result<Asked, Status> {
+    fn patch(&mut self, place: &Place) -> Result<Verb, Status> {
         let media_type = self.media_type();
         let apply = media_type == "application/apply-patch+yaml";
         let options = self.query.write_options("PatchOptions", apply)?;
         let patch: Patch = body::patch(&place.resource, media_type, self.request.body)?;
-        Ok((Verb::Patch(patch, options), None))
+        Ok(Verb::Patch(patch, options))
     }
 
-    fn delete(&self, collection: bool) -> Result<Asked, Status> {
+    fn delete(&self, collection: bool) -> Result<Verb, Status> {
         let options = body::delete_options(self.request.body, self.query.delete_options()?)?;
         if !collection {
-            return Ok((Verb::Delete(options), None));
+            return Ok(Verb::Delete(options));
         }
-        Ok((Verb::DeleteCollection(self.query.list_options()?, options), None))
+        Ok(Verb::DeleteCollection(self.query.list_options()?, options))
     }
 
     fn object(
