@@ -3,16 +3,18 @@
 //! Needs the feature `serve`; what needs `kubectl` says so where it is missing.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use driftlab::scenario;
-use driftlab::serve::{Options, Pace, Serving, kubeconfig};
+use driftlab::serve::{Model, Options, Pace, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::Timestamp;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Serves a world until the test ends.
 fn serve(world: World, options: Options) -> SocketAddr {
@@ -20,7 +22,8 @@ fn serve(world: World, options: Options) -> SocketAddr {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let serving = Serving::open(world, options).await.expect("a free port");
+            let model = Model::new(world, options);
+            let serving = Serving::open(model, LOOPBACK).await.expect("a free port");
             sender.send(serving.addr().expect("an address")).expect("the test waits");
             serving.run(|_, _| {}).await.expect("it goes on");
         });
@@ -267,9 +270,9 @@ fn who_has_no_token_is_nobody() {
 #[test]
 fn nobody_is_served_beyond_the_loopback_without_a_token() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let options = Options { addr: SocketAddr::from(([0, 0, 0, 0], 0)), ..Options::default() };
-    let opened =
-        runtime.expect("a runtime").block_on(Serving::open(World::builder().build(), options));
+    let model = Model::new(World::builder().build(), Options::default());
+    let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let opened = runtime.expect("a runtime").block_on(Serving::open(model, anywhere));
     let refused = opened.expect_err("it is refused").to_string();
     assert!(refused.contains("give a token, or listen on 127.0.0.1"), "{refused}");
 }

@@ -1,11 +1,12 @@
 //! `driftlab serve`: the cluster behind a port, for kubectl.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use driftlab::report::{self, Options as Drawing};
 use driftlab::scenario::History;
-use driftlab::serve::{Options, Serving, kubeconfig};
+use driftlab::serve::{Model, Options, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::{Duration, Timestamp};
 use driftlab::trace::Trace;
@@ -50,6 +51,7 @@ pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
 
 struct Arguments {
     file: Option<PathBuf>,
+    addr: SocketAddr,
     options: Options,
     kubeconfig: PathBuf,
     ready: Option<PathBuf>,
@@ -63,6 +65,7 @@ impl Arguments {
         use lexopt::Arg::{Long, Short, Value};
         let mut read = Arguments {
             file: None,
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             options: Options::default(),
             kubeconfig: std::env::temp_dir().join("driftlab.kubeconfig"),
             ready: None,
@@ -72,7 +75,7 @@ impl Arguments {
         while let Some(arg) = args.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
-                Long("addr") => read.options.addr = value(args, "--addr")?,
+                Long("addr") => read.addr = value(args, "--addr")?,
                 Long("token") => read.options.token = Some(text(args)?),
                 Long("kubeconfig") => read.kubeconfig = args.value()?.into(),
                 Long("time") => read.options.pace = value(args, "--time")?,
@@ -99,9 +102,9 @@ impl Arguments {
 
     async fn serve(self, world: World) -> Exit {
         let mistake = |what: &str, error: std::io::Error| Mistake(format!("{what}: {error}"));
-        let (addr, start) = (self.options.addr, world.trace().start());
+        let (addr, start) = (self.addr, world.trace().start());
         let token = self.options.token.clone();
-        let serving = Serving::open(world, self.options).await;
+        let serving = Serving::open(Model::new(world, self.options), addr).await;
         let serving = serving.map_err(|error| mistake(&format!("listening on {addr}"), error))?;
         let url =
             format!("http://{}", serving.addr().map_err(|error| mistake("listening", error))?);

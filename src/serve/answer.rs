@@ -1,22 +1,22 @@
-//! One HTTP request: who asks, what for, and the answer's headers.
+//! One HTTP request: read, answered, and the answer put into an HTTP response. Whence it came, a socket
+//! or the same process, does not matter here.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::fmt::Display;
 
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::body::{Buf, Bytes};
 use serde_json::Value;
 
-use super::model::Shared;
-use super::watch::{self, Feed};
+use super::model::Model;
+use super::watch::{Feed, Watch};
 use crate::api::{Caller, Reason, Status, Verb};
 use crate::apiserver::rest::{self, HttpBody, HttpRequest, HttpResponse};
 use crate::sim::World;
 
-/// A body: all there is, or what comes as it comes.
-pub(super) type Body = Either<Full<Bytes>, Feed>;
+/// The body of an answer: all there is, or what comes as it comes.
+pub type Body = Either<Full<Bytes>, Feed>;
 
 /// So much of a body is kept: the API server's own limit, and a byte to see that it is passed.
 const KEPT: usize = 3 * 1024 * 1024 + 1;
@@ -28,18 +28,19 @@ const READ: usize = 128 * 1024 * 1024;
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Answers a request.
-pub(super) async fn answer(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+pub(super) async fn answer<B>(model: &Model, request: Request<B>) -> Response<Body>
+where
+    B: hyper::body::Body,
+    B::Error: Display,
+{
     let (parts, body) = request.into_parts();
-    let caller = match caller(&parts.headers, shared.token.as_deref()) {
+    let caller = match model.access().caller(&parts.headers) {
         Ok(caller) => caller,
-        Err(status) => return Ok(whole(status.into(), false)),
+        Err(status) => return whole(status.into(), false),
     };
     let body = match read(body).await {
         Ok(body) => body,
-        Err(error) => return Ok(whole(unreadable(&error.to_string()).into(), false)),
+        Err(error) => return whole(unreadable(&error.to_string()).into(), false),
     };
     let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let request = HttpRequest {
@@ -49,26 +50,28 @@ pub(super) async fn answer(
         accept: header(ACCEPT),
         body: &body,
     };
-    let answered = shared.with(|world| match request.content_type.starts_with(PROTOBUF) {
+    let answered = model.with(|world| match request.content_type.starts_with(PROTOBUF) {
         true => carry_out_protobuf(world, &caller, &request),
         false => carry_out(world, &caller, &request),
     });
-    Ok(match answered {
+    match answered {
         Answered::Whole(response) => whole(response, parts.method == Method::HEAD),
-        Answered::Watch(watch) => streamed(watch::feed(shared, *watch)),
-    })
+        Answered::Watch(watch) => streamed(Feed::of(model.clone(), *watch)),
+    }
 }
 
 /// The beginning of a body: all of it, unless it is too large for the API anyway.
-async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+async fn read<B: hyper::body::Body>(body: B) -> Result<Vec<u8>, B::Error> {
+    let mut body = std::pin::pin!(body);
     let (mut kept, mut read) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        read += data.len();
+        let Ok(mut data) = frame?.into_data() else { continue };
+        read += data.remaining();
         if read > READ {
             break;
         }
-        kept.extend_from_slice(&data[..data.len().min(KEPT - kept.len())]);
+        let more = data.remaining().min(KEPT - kept.len());
+        kept.extend_from_slice(&data.copy_to_bytes(more));
     }
     Ok(kept)
 }
@@ -76,7 +79,7 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
 /// What a request comes to.
 enum Answered {
     Whole(HttpResponse),
-    Watch(Box<watch::Watch>),
+    Watch(Box<Watch>),
 }
 
 /// The same of a body in protobuf. The answer is JSON, which every client reads too.
@@ -90,48 +93,15 @@ fn carry_out_protobuf(world: &mut World, caller: &Caller, request: &HttpRequest<
 }
 
 fn carry_out(world: &mut World, caller: &Caller, request: &HttpRequest<'_>) -> Answered {
-    if let Some(about) = rest::about(world.server(), request) {
-        return Answered::Whole(about);
-    }
     let route = match rest::route(world.server(), request) {
         Ok(route) => route,
-        Err(refused) => return Answered::Whole(refused),
+        Err(answered) => return Answered::Whole(answered),
     };
-    let answer = match route.at {
-        Some(version) => world.server().read_at(version, &route.request),
-        None => world.request(caller, route.request.clone()),
-    };
-    let answer = match (&route.request.verb, answer) {
-        (Verb::Watch(..), Ok(first)) => {
-            let begun = watch::Watch::begin(world, route, first);
-            return Answered::Watch(Box::new(begun));
-        }
-        (_, answer) => answer,
-    };
-    let warnings = route.warnings.clone();
-    let response = route.render(world.server(), world.now(), answer);
-    Answered::Whole(HttpResponse { warnings: [warnings, response.warnings].concat(), ..response })
-}
-
-/// Who asks: `admin` when the token fits or none is asked for, and whom an admin pretends to be.
-fn caller(headers: &HeaderMap, token: Option<&str>) -> Result<Caller, Status> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let given = text(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-    if token.is_some() && given != token {
-        return Err(Status::failure(Reason::Unauthorized, "Unauthorized"));
+    let answer = world.request(caller, route.request.clone());
+    match (&route.request.verb, answer) {
+        (Verb::Watch(..), Ok(first)) => Answered::Watch(Watch::begin(world, route, first).into()),
+        (_, answer) => Answered::Whole(route.render(world.server(), world.now(), answer)),
     }
-    let agent = text(USER_AGENT.as_str()).unwrap_or_default();
-    let Some(user) = text("impersonate-user") else {
-        let admin = Caller::new("admin", agent);
-        let groups = vec!["system:masters".into(), "system:authenticated".into()];
-        return Ok(Caller { groups, ..admin });
-    };
-    let groups = headers.get_all("impersonate-group").iter();
-    let groups = groups.filter_map(|group| group.to_str().ok()).map(str::to_owned);
-    Ok(Caller {
-        groups: groups.chain(["system:authenticated".into()]).collect(),
-        ..Caller::new(user, agent)
-    })
 }
 
 fn unreadable(why: &str) -> Status {

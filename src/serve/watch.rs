@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::model::Shared;
+use super::model::Model;
 use crate::api::{ApiResponse, ResourceVersion, Status, Verb};
 use crate::apiserver::rest::{HttpBody, Route};
 use crate::sim::World;
@@ -70,7 +69,17 @@ impl Watch {
 }
 
 /// The body of a watch.
-pub(super) struct Feed(mpsc::Receiver<Bytes>);
+#[derive(Debug)]
+pub struct Feed(mpsc::Receiver<Bytes>);
+
+impl Feed {
+    /// Sends what a watch sees, until it ends or nobody reads any more.
+    pub(super) fn of(model: Model, watch: Watch) -> Self {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        tokio::spawn(send(model, watch, sender));
+        Feed(receiver)
+    }
+}
 
 impl Body for Feed {
     type Data = Bytes;
@@ -84,15 +93,8 @@ impl Body for Feed {
     }
 }
 
-/// Sends what a watch sees, until it ends or nobody reads any more.
-pub(super) fn feed(shared: Arc<Shared>, watch: Watch) -> Feed {
-    let (sender, receiver) = mpsc::channel(BACKLOG);
-    tokio::spawn(send(shared, watch, sender));
-    Feed(receiver)
-}
-
-async fn send(shared: Arc<Shared>, mut watch: Watch, to: mpsc::Sender<Bytes>) {
-    let mut versions = shared.versions();
+async fn send(model: Model, mut watch: Watch, to: mpsc::Sender<Bytes>) {
+    let mut versions = model.versions();
     let end = Instant::now() + watch.lasts();
     let mut bookmark = Instant::now() + BOOKMARKS;
     let first = std::mem::take(&mut watch.first);
@@ -100,7 +102,7 @@ async fn send(shared: Arc<Shared>, mut watch: Watch, to: mpsc::Sender<Bytes>) {
         return;
     }
     loop {
-        let events = match shared.peek(|world| watch.news(world)) {
+        let events = match model.peek(|world| watch.news(world)) {
             Ok(events) => events,
             Err(status) => {
                 let gone = serde_json::json!({"type": "ERROR", "object": status.to_value()});

@@ -1,0 +1,96 @@
+//! The model behind a TCP port.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration as Span;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::answer::answer;
+use super::model::Model;
+use crate::time::Timestamp;
+use crate::trace::Trace;
+
+/// A model that is being served on a port.
+#[derive(Debug)]
+pub struct Serving {
+    model: Model,
+    listener: TcpListener,
+}
+
+impl Serving {
+    /// Opens a port; 0 takes a free one. From here on requests are queued; [`Serving::run`] answers them.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken or not allowed; when it is not on the loopback and there is no token,
+    /// which would give the cluster to whoever comes by.
+    pub async fn open(model: Model, addr: SocketAddr) -> io::Result<Self> {
+        if !addr.ip().is_loopback() && model.access().token.is_none() {
+            let message = format!(
+                "{addr} can be reached from elsewhere; give a token, or listen on 127.0.0.1"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let listener = TcpListener::bind(addr).await?;
+        Ok(Serving { model, listener })
+    }
+
+    /// The address that is listened on.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub fn addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers requests and lets time pass, until the future is dropped. `tell` is shown what has
+    /// happened by now, at least once a second.
+    ///
+    /// # Errors
+    ///
+    /// When no connection can be accepted any more.
+    pub async fn run(self, mut tell: impl FnMut(&Trace, Timestamp)) -> io::Result<()> {
+        let time = self.model.pass_time(&mut tell);
+        tokio::select! {
+            () = time => unreachable!("time does not end"),
+            failed = accept(&self.listener, &self.model) => failed,
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener, model: &Model) -> io::Result<()> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                stream.set_nodelay(true)?;
+                tokio::spawn(connection(stream, model.clone()));
+            }
+            // One client's trouble; or too many files are open, which passes.
+            Err(error) if is_passing(&error) => tokio::time::sleep(Span::from_millis(50)).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, model: Model) {
+    let service = service_fn(|request| {
+        let model = &model;
+        async move { Ok::<_, Infallible>(answer(model, request).await) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(Span::from_secs(300));
+    // A connection that breaks is its client's matter.
+    let _broken = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+        || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
