@@ -19,6 +19,9 @@ const VERSION: (&str, &str) = ("1", "36");
 const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// What can be asked of the server's health by name; clients look for `ping` to see that it is there.
+const CHECKS: [&str; 3] = ["ping", "log", "etcd"];
+
 /// Which of the two forms a client wants.
 const AGGREGATED: &str = "g=apidiscovery.k8s.io";
 
@@ -28,6 +31,9 @@ pub(super) fn answer(server: &Server, path: &str, accept: &str) -> Option<HttpRe
     let aggregated = accept.contains(AGGREGATED);
     let body = match steps.as_slice() {
         ["healthz" | "livez" | "readyz"] => return Some(HttpResponse::text(200, "ok")),
+        ["healthz" | "livez" | "readyz", check] if CHECKS.contains(check) => {
+            return Some(HttpResponse::text(200, "ok"));
+        }
         ["version"] => version(),
         ["api"] if aggregated => aggregate(server, |group| group.is_empty()),
         ["apis"] if aggregated => aggregate(server, |group| !group.is_empty()),

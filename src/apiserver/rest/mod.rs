@@ -20,6 +20,7 @@
 //! assert_eq!(answer.code, 201);
 //! ```
 
+mod accept;
 mod body;
 mod discovery;
 mod json;
@@ -47,7 +48,7 @@ pub struct HttpRequest<'a> {
     pub target: &'a str,
     /// The `Content-Type`; empty for none.
     pub content_type: &'a str,
-    /// The `Accept`: whether a table or the aggregated discovery is wanted; empty for none.
+    /// The `Accept`: whether a table, metadata alone or the aggregated discovery is wanted; empty for none.
     pub accept: &'a str,
     /// The body; empty for none.
     pub body: &'a [u8],

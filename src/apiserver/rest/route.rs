@@ -1,5 +1,6 @@
 //! From an HTTP request to the request it means.
 
+use super::accept::{self, Form};
 use super::path::{self, Place};
 use super::query::{Query, decoded};
 use super::{HttpRequest, HttpResponse, body, discovery, openapi};
@@ -25,8 +26,8 @@ pub struct Route {
     pub initial_events: bool,
     /// Warnings about the body, before the server sees it.
     pub warnings: Vec<String>,
-    /// Whether the answer is to be a table, and what of each object goes with it.
-    pub(super) table: Option<Include>,
+    /// What of an object the answer is to show.
+    pub(super) form: Form,
     /// The kind of a list of these objects.
     pub(super) list_kind: String,
     /// Whether objects carry their kind inside a list.
@@ -46,6 +47,7 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
     let place = path::follow(server, &decoded(path, false))?;
     let mut reader = Reader { server, request, query: Query::read(query), warnings: Vec::new() };
+    let form = accept::form(request.accept, reader.query.get("includeObject"))?;
     let verb = reader.verb(&place)?;
     Ok(Route {
         list_kind: place.resource.list_kind.clone(),
@@ -53,7 +55,7 @@ pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRe
         timeout_seconds: reader.query.get("timeoutSeconds").parse().ok(),
         bookmarks: reader.query.flag("allowWatchBookmarks"),
         initial_events: reader.query.flag("sendInitialEvents"),
-        table: Include::asked(request.accept, reader.query.get("includeObject")),
+        form,
         warnings: reader.warnings,
         request: ApiRequest {
             kind: place.resource.gvk.clone(),
@@ -72,25 +74,6 @@ fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
     }
     let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
     discovery::answer(server, path, request.accept).or_else(|| openapi::answer(server, path))
-}
-
-/// How much of each object stands beside its row in a table (`includeObject`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Include {
-    Nothing,
-    Metadata,
-    Object,
-}
-
-impl Include {
-    fn asked(accept: &str, include: &str) -> Option<Self> {
-        let wanted = accept.split(',').next().is_some_and(|first| first.contains("as=Table"));
-        wanted.then_some(match include {
-            "None" => Include::Nothing,
-            "Object" => Include::Object,
-            _ => Include::Metadata,
-        })
-    }
 }
 
 struct Reader<'a> {
