@@ -1,6 +1,6 @@
 //! Who asked what, and what the answer was.
 
-use rpds::{RedBlackTreeMapSync, VectorSync};
+use rpds::{QueueSync, RedBlackTreeMapSync};
 
 use crate::api::{ApiRequest, ApiResponse, Caller, ResourceVersion, Status};
 use crate::object::ObjectRef;
@@ -33,10 +33,15 @@ pub struct AuditEntry {
     pub version: Option<ResourceVersion>,
 }
 
-/// The audit log. Reads that were answered are only counted.
+/// So many entries are kept: a server that runs for days does not grow by what it was asked.
+const KEPT: usize = 10_000;
+
+/// The audit log: the last [`KEPT`] entries. Reads that were answered are only counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Audit {
-    entries: VectorSync<AuditEntry>,
+    entries: QueueSync<AuditEntry>,
+    /// How many there ever were.
+    recorded: usize,
     reads: RedBlackTreeMapSync<(String, &'static str, String), u64>,
 }
 
@@ -87,15 +92,20 @@ impl Audit {
             }
         }
         entry.version = written;
-        self.entries.push_back_mut(entry);
+        self.entries.enqueue_mut(entry);
+        self.recorded += 1;
+        if self.entries.len() > KEPT {
+            self.entries.dequeue_mut();
+        }
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = &AuditEntry> {
         self.entries.iter()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// How many entries there were, those that are no longer kept too.
+    pub(super) fn recorded(&self) -> usize {
+        self.recorded
     }
 
     pub(super) fn reads(&self) -> impl Iterator<Item = (&str, &'static str, &str, u64)> {

@@ -63,6 +63,11 @@ impl History {
         self.last
     }
 
+    /// The oldest version whose state can still be told.
+    pub(super) fn compacted(&self) -> ResourceVersion {
+        self.compacted
+    }
+
     pub(super) fn next_version(&self) -> ResourceVersion {
         ResourceVersion(self.last.0 + 1)
     }

@@ -158,19 +158,24 @@ impl Server {
         self.history.since(after)
     }
 
+    /// The version up to and with which the log is forgotten.
+    pub fn compacted(&self) -> ResourceVersion {
+        self.history.compacted()
+    }
+
     /// Forgets the log up to and with a version. Watches from before it answer `Expired`.
     pub fn compact(&mut self, upto: ResourceVersion) {
         self.history.compact(upto);
     }
 
-    /// Who asked for which write, and what the answer was; refused reads too.
+    /// Who asked for which write, and what the answer was; refused reads too. The last 10,000.
     pub fn audit(&self) -> impl Iterator<Item = &AuditEntry> {
         self.audit.entries()
     }
 
     /// How many entries the audit log has.
     pub(super) fn requests_audited(&self) -> usize {
-        self.audit.len()
+        self.audit.recorded()
     }
 
     /// How many reads were answered: user, verb, kind, count.

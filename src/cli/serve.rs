@@ -9,7 +9,7 @@ use driftlab::scenario::History;
 use driftlab::serve::{Model, Options, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::{Duration, Timestamp};
-use driftlab::trace::Trace;
+use driftlab::trace::{Event, Trace};
 
 use super::run::load;
 use super::{Exit, Mistake, drawing, help, print, text, value};
@@ -119,7 +119,8 @@ impl Arguments {
                 .map_err(|error| mistake(&ready.display().to_string(), error))?;
         }
         let settled = Trace::starting_at(start);
-        let mut teller = Teller { drawing: self.drawing, seen: 0, settled, told: Vec::new() };
+        let mut teller =
+            Teller { drawing: self.drawing, fresh: Vec::new(), settled, told: Vec::new() };
         tokio::select! {
             failed = serving.run(|trace, now| teller.tell(trace, now)) => {
                 failed.map_err(|error| mistake("serving", error))?;
@@ -148,25 +149,24 @@ fn now() -> Timestamp {
 /// Tells what happens, line by line, as `driftlab run` does at the end.
 struct Teller {
     drawing: Drawing,
-    /// How many events are told.
-    seen: usize,
+    /// What is too young to be told.
+    fresh: Vec<Event>,
     /// Those of the page under way.
     settled: Trace,
     told: Vec<String>,
 }
 
 impl Teller {
-    fn tell(&mut self, trace: &Trace, now: Timestamp) {
-        let news = trace.since(self.seen);
-        let old: Vec<_> = news.take_while(|event| event.at + SETTLED <= now).cloned().collect();
-        if old.is_empty() {
+    fn tell(&mut self, news: Trace, now: Timestamp) {
+        self.fresh.extend(news.events().cloned());
+        let old = self.fresh.partition_point(|event| event.at + SETTLED <= now);
+        if old == 0 {
             return;
         }
         if self.settled.len() > PAGE {
-            (self.settled, self.told) = (Trace::starting_at(trace.start()), Vec::new());
+            (self.settled, self.told) = (Trace::starting_at(self.settled.start()), Vec::new());
         }
-        self.seen += old.len();
-        old.into_iter().for_each(|event| self.settled.push(event));
+        self.fresh.drain(..old).for_each(|event| self.settled.push(event));
         let text = report::events(&self.settled, &self.drawing);
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         // How many cycles were in sync is known when the next one is not.

@@ -13,6 +13,7 @@ mod kubeconfig;
 mod model;
 mod pace;
 mod port;
+mod upkeep;
 mod watch;
 
 pub use answer::Body;

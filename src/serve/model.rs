@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::caller::Access;
 use super::pace::Pace;
+use super::upkeep::Upkeep;
 use crate::api::ResourceVersion;
 use crate::sim::World;
 use crate::time::{Duration, Timestamp};
@@ -94,22 +95,24 @@ impl Model {
         look(&self.lock().world)
     }
 
-    /// Lets the world's time pass, and tells what has happened.
-    pub(super) async fn pass_time(&self, tell: &mut impl FnMut(&Trace, Timestamp)) {
-        let mut told: Option<Instant> = None;
+    /// Lets the world's time pass, tells what has happened, and forgets what nobody needs any more.
+    pub(super) async fn pass_time(&self, tell: &mut impl FnMut(Trace, Timestamp)) {
+        let mut telling = Instant::now();
+        let mut upkeep = Upkeep::begin(&self.lock().world, Instant::now());
         loop {
-            let (world, next) = {
+            let tells = Instant::now() >= telling;
+            let (version, next, news) = {
                 let mut state = self.lock();
                 state.catch_up();
-                (state.world.clone(), state.until_next())
+                upkeep.keep(&mut state.world, Instant::now());
+                let news = tells.then(|| (state.world.take_trace(), state.world.now()));
+                (state.world.server().version(), state.until_next(), news)
             };
-            self.announce(world.server().version());
-            if told.is_none_or(|told| told.elapsed() >= TELLING) {
-                tell(world.trace(), world.now());
-                told = Some(Instant::now());
+            self.announce(version);
+            if let Some((news, now)) = news {
+                tell(news, now);
+                telling = Instant::now() + TELLING;
             }
-            // A world that is held by nobody else is changed in place.
-            drop(world);
             tokio::select! {
                 () = tokio::time::sleep(next) => {}
                 () = self.0.asked.notified() => {}

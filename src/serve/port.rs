@@ -49,13 +49,13 @@ impl Serving {
         self.listener.local_addr()
     }
 
-    /// Answers requests and lets time pass, until the future is dropped. `tell` is shown what has
-    /// happened by now, at least once a second.
+    /// Answers requests and lets time pass, until the future is dropped. `tell` is handed what
+    /// has happened since it was last told, at least once a second; the world keeps no trace of it.
     ///
     /// # Errors
     ///
     /// When no connection can be accepted any more.
-    pub async fn run(self, mut tell: impl FnMut(&Trace, Timestamp)) -> io::Result<()> {
+    pub async fn run(self, mut tell: impl FnMut(Trace, Timestamp)) -> io::Result<()> {
         let time = self.model.pass_time(&mut tell);
         tokio::select! {
             () = time => unreachable!("time does not end"),

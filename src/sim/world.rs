@@ -16,7 +16,7 @@ use super::pipeline::{Credential, Pipeline, Run};
 use super::registry::Registry;
 
 use super::strike::Faults;
-use crate::api::{ApiRequest, ApiResponse, Caller, Status, WriteOptions};
+use crate::api::{ApiRequest, ApiResponse, Caller, ResourceVersion, Status, WriteOptions};
 use crate::apiserver::Server;
 use crate::cluster::{self, Kubelet};
 use crate::engine::Policies;
@@ -95,6 +95,18 @@ impl World {
     /// Everything that happened so far.
     pub fn trace(&self) -> &Trace {
         &self.inner.trace
+    }
+
+    /// What happened since this was last asked; the world keeps none of it. For a world that runs for as
+    /// long as a machine does.
+    pub fn take_trace(&mut self) -> Trace {
+        let emptied = Trace::starting_at(self.inner.trace.start());
+        std::mem::replace(&mut self.inner_mut().trace, emptied)
+    }
+
+    /// Forgets the log of the API server up to and with a version: older watches begin anew.
+    pub fn compact(&mut self, upto: ResourceVersion) {
+        self.inner_mut().server.compact(upto);
     }
 
     /// The decisions made so far.
