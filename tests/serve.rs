@@ -276,3 +276,35 @@ fn nobody_is_served_beyond_the_loopback_without_a_token() {
     let refused = opened.expect_err("it is refused").to_string();
     assert!(refused.contains("give a token, or listen on 127.0.0.1"), "{refused}");
 }
+
+#[test]
+fn time_passes_by_hand_over_http_and_not_otherwise() {
+    let world = World::builder().controllers(Controllers::Cluster).nodes(1).build();
+    let addr = serve(world, Options { pace: Pace::MANUAL, ..Options::default() });
+    let post = |query: &str, headers: &str| {
+        http(
+            addr,
+            &format!(
+                "POST /driftlab/time{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+            ),
+        )
+    };
+    let check = |answer: String, code: u16, text: &str| {
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {code} ")) && answer.contains(text),
+            "{answer}"
+        );
+    };
+    check(
+        get(addr, "/driftlab/time", ""),
+        200,
+        r#"{"now":"2026-01-01T00:00:00Z","pace":"manual"}"#,
+    );
+    check(post("?pass=90s", ""), 200, r#""now":"2026-01-01T00:01:30Z""#);
+    check(get(addr, "/driftlab/time", ""), 200, r#""now":"2026-01-01T00:01:30Z""#);
+    check(post("", ""), 400, "how long?");
+    check(post("?pass=soon", ""), 400, "is not a duration such as 30s");
+    check(post("?pass=99999999h", ""), 400, "at most 24h0m0s at once");
+    check(post("?pass=1s", "Impersonate-User: alice\r\n"), 403, "alice may not let time pass");
+    check(get(addr, "/apis/driftlab/time", ""), 404, "");
+}

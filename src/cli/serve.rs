@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use driftlab::report::{self, Options as Drawing};
 use driftlab::scenario::History;
-use driftlab::serve::{Model, Options, Serving, kubeconfig};
+use driftlab::serve::{LONGEST_PASS, Model, Options, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::{Duration, Timestamp};
 use driftlab::trace::{Event, Trace};
@@ -25,7 +25,9 @@ FILE is a scenario; without one the cluster is empty.
   --token TOKEN        who brings it is admin; without one everybody on the loopback is. kubectl sends
                        tokens over https only, so this is for other clients, or behind a TLS proxy
   --kubeconfig PATH    write a kubeconfig there; driftlab.kubeconfig in the temporary folder if not given
-  --time real|60x      how fast the cluster's time runs
+  --time real|60x|manual
+                       how fast the cluster's time runs. By hand: Enter lets a second pass, `10s` and
+                       Enter ten; so does `curl -X POST URL/driftlab/time?pass=10s`
   --controllers all|cluster|none
                        the control plane and the GitOps engine, the control plane alone, or the bare
                        API server
@@ -104,7 +106,8 @@ impl Arguments {
         let mistake = |what: &str, error: std::io::Error| Mistake(format!("{what}: {error}"));
         let (addr, start) = (self.addr, world.trace().start());
         let token = self.options.token.clone();
-        let serving = Serving::open(Model::new(world, self.options), addr).await;
+        let model = Model::new(world, self.options);
+        let serving = Serving::open(model.clone(), addr).await;
         let serving = serving.map_err(|error| mistake(&format!("listening on {addr}"), error))?;
         let url =
             format!("http://{}", serving.addr().map_err(|error| mistake("listening", error))?);
@@ -114,6 +117,10 @@ impl Arguments {
         print(&format!(
             "The cluster is at {url}. In another terminal:\n\n  export KUBECONFIG={path}\n  kubectl get all --all-namespaces\n\n"
         ))?;
+        if model.pace().is_manual() {
+            print("Time stands still: Enter lets a second pass, 10s and Enter ten.\n\n")?;
+            std::thread::spawn(move || pass_by_hand(&model));
+        }
         if let Some(ready) = &self.ready {
             std::fs::write(ready, format!("{url}\n"))
                 .map_err(|error| mistake(&ready.display().to_string(), error))?;
@@ -128,6 +135,31 @@ impl Arguments {
             _ = tokio::signal::ctrl_c() => {}
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Lets as much time pass as is typed, line by line; an empty line does the same again.
+fn pass_by_hand(model: &Model) {
+    let mut span = Duration::from_secs(1);
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let told = match span_in(line.trim(), span) {
+            Ok(given) => {
+                span = given;
+                model.pass(span);
+                format!("It is {}.\n", model.with(|world| world.now()))
+            }
+            Err(why) => format!("{why}\n"),
+        };
+        let _closed = print(&told);
+    }
+}
+
+fn span_in(line: &str, last: Duration) -> Result<Duration, String> {
+    match line.parse() {
+        _ if line.is_empty() => Ok(last),
+        Ok(span) if span <= LONGEST_PASS => Ok(span),
+        Ok(span) => Err(format!("{span} is too long: at most {LONGEST_PASS} at once")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

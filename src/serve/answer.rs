@@ -10,6 +10,7 @@ use hyper::body::{Buf, Bytes};
 use serde_json::Value;
 
 use super::model::Model;
+use super::time;
 use super::watch::{Feed, Watch};
 use crate::api::{Caller, Reason, Status, Verb};
 use crate::apiserver::rest::{self, HttpBody, HttpRequest, HttpResponse};
@@ -38,6 +39,9 @@ where
         Ok(caller) => caller,
         Err(status) => return whole(status.into(), false),
     };
+    if let Some(told) = time::answer(model, &caller, &parts.method, &parts.uri) {
+        return whole(told, parts.method == Method::HEAD);
+    }
     let body = match read(body).await {
         Ok(body) => body,
         Err(error) => return whole(unreadable(&error.to_string()).into(), false),

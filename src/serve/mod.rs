@@ -1,8 +1,11 @@
 //! The model behind the Kubernetes protocol: a kubectl, a controller or a dashboard that knows nothing of
 //! the simulation talks to it over HTTP.
 //!
-//! A [`Model`] is a [`World`](crate::sim::World) that answers HTTP requests; its time runs by the machine's clock, as fast as
-//! wanted, and its controllers go on working while requests come in. [`Serving`] puts it behind a port.
+//! A [`Model`] is a [`World`](crate::sim::World) that answers HTTP requests: in process, as a `tower`
+//! service that `kube::Client` takes, or behind a port, with [`Serving`]. Its time runs by the machine's
+//! clock, as fast as wanted, or by hand ([`Pace`]), and its controllers go on working while requests come
+//! in. What is driftlab's own stands outside `/api` and `/apis`: `/driftlab/time`, where `GET` tells the
+//! world's time and `POST` with `?pass=10s` lets some pass.
 //! Needs the feature `serve`.
 //!
 //! Source: the Kubernetes API conventions, and `k8s.io/apiserver` where they leave something open.
@@ -13,6 +16,8 @@ mod kubeconfig;
 mod model;
 mod pace;
 mod port;
+mod service;
+mod time;
 mod upkeep;
 mod watch;
 
@@ -21,4 +26,5 @@ pub use kubeconfig::kubeconfig;
 pub use model::{Model, Options};
 pub use pace::Pace;
 pub use port::Serving;
+pub use time::LONGEST_PASS;
 pub use watch::Feed;

@@ -1,10 +1,12 @@
 //! The world that is served, and its time.
 
+use std::fmt;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration as Span;
 
-use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::caller::Access;
 use super::pace::Pace;
@@ -24,25 +26,72 @@ pub struct Options {
 }
 
 /// A world that answers HTTP requests, and whose time runs. A clone is the same model.
+///
+/// It is a [`tower_service::Service`], so an unmodified `kube::Client`, and controllers written with
+/// kube-rs, live on it without a socket:
+///
+/// ```
+/// # #[cfg(not(feature = "kube"))]
+/// # fn main() {}
+/// # #[cfg(feature = "kube")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), kube::Error> {
+/// use driftlab::serve::{Model, Options, Pace};
+/// use driftlab::{sim::World, time::Duration};
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube::api::{Api, PostParams};
+///
+/// let world = World::builder().nodes(1).images(&["nginx:1"]).expect("a name").build();
+/// let model = Model::new(world, Options { pace: Pace::MANUAL, ..Options::default() });
+/// let client = kube::Client::new(model.clone(), "default");
+///
+/// let pods: Api<Pod> = Api::default_namespaced(client);
+/// let pod = serde_json::json!({
+///     "metadata": {"name": "web"},
+///     "spec": {"containers": [{"name": "nginx", "image": "nginx:1"}]},
+/// });
+/// pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await?;
+///
+/// model.pass(Duration::from_secs(10)); // scheduled, pulled, started
+/// let phase = pods.get("web").await?.status.and_then(|status| status.phase);
+/// assert_eq!(phase.as_deref(), Some("Running"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Time passes while somebody asks or watches; it needs no task of its own.
 #[derive(Clone, Debug)]
 pub struct Model(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The version of the last write: watches wait for it to change.
-    version: watch::Sender<ResourceVersion>,
-    /// Somebody asked something: what follows may be due earlier than was thought.
-    asked: Notify,
+    standing: watch::Sender<Standing>,
     access: Access,
+    pace: Pace,
 }
 
 /// A world, and where its time stands.
 struct State {
     world: World,
-    pace: Pace,
     /// An instant of the machine's time, and which of the world's it was.
     began: (Instant, Timestamp),
+}
+
+/// What those who wait wait for a change of: the version of the last write, and when something happens
+/// by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    version: ResourceVersion,
+    due: Option<Timestamp>,
+}
+
+/// A time to come: by the machine's clock, as clients count it; where time passes by hand, by the
+/// world's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deadline {
+    Machine(Instant),
+    World(Timestamp),
 }
 
 /// How often what happens is told, at most.
@@ -51,11 +100,10 @@ const TELLING: Span = Span::from_millis(250);
 impl Model {
     /// Puts a world behind the protocol.
     pub fn new(world: World, options: Options) -> Self {
-        let version = watch::Sender::new(world.server().version());
-        let began = (Instant::now(), world.now());
-        let state = Mutex::new(State { world, pace: options.pace, began });
+        let standing = watch::Sender::new(Standing::of(&world));
+        let state = Mutex::new(State { began: (Instant::now(), world.now()), world });
         let access = Access { token: options.token };
-        Model(Arc::new(Shared { state, version, asked: Notify::new(), access }))
+        Model(Arc::new(Shared { state, standing, access, pace: options.pace }))
     }
 
     /// The world as it is now: a copy, which goes its own way.
@@ -63,31 +111,37 @@ impl Model {
         self.with(|world| world.clone())
     }
 
-    /// Does something with the world as it is now; those who watch see it.
+    /// Does something with the world as it is now: pushes a commit, adds a controller, looks something
+    /// up. Those who watch see what it does. When it lets time pass, time goes on from there.
+    ///
+    /// # Panics
+    ///
+    /// When `act` comes back to the model.
     pub fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut state = self.lock();
-        state.catch_up();
+        state.catch_up(self.0.pace);
+        let before = state.world.now();
         let done = act(&mut state.world);
-        let version = state.world.server().version();
-        drop(state);
-        self.announce(version);
-        self.0.asked.notify_one();
+        let jumped = state.world.now() != before;
+        if jumped {
+            state.began = (Instant::now(), state.world.now());
+        }
+        self.announce(&state, jumped);
         done
     }
 
     /// Lets a span of the world's time pass at once, and all happen that is due in it.
     pub fn pass(&self, span: Duration) {
         self.with(|world| world.run_for(span));
-        self.lock().began.1 += span;
+    }
+
+    /// How fast its time runs.
+    pub fn pace(&self) -> Pace {
+        self.0.pace
     }
 
     pub(super) fn access(&self) -> &Access {
         &self.0.access
-    }
-
-    /// Tells of every new version.
-    pub(super) fn versions(&self) -> watch::Receiver<ResourceVersion> {
-        self.0.version.subscribe()
     }
 
     /// Looks at the world as it stands.
@@ -95,33 +149,75 @@ impl Model {
         look(&self.lock().world)
     }
 
-    /// Lets the world's time pass, tells what has happened, and forgets what nobody needs any more.
-    pub(super) async fn pass_time(&self, tell: &mut impl FnMut(Trace, Timestamp)) {
-        let mut telling = Instant::now();
-        let mut upkeep = Upkeep::begin(&self.lock().world, Instant::now());
+    /// Where the world stands, to wait for a change of: [`Model::move_on`].
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.0.standing.subscribe()
+    }
+
+    /// Lets time pass until something has changed since this receiver was last waited for.
+    pub(super) async fn move_on(&self, since: &mut watch::Receiver<Standing>) {
         loop {
-            let tells = Instant::now() >= telling;
-            let (version, next, news) = {
-                let mut state = self.lock();
-                state.catch_up();
-                upkeep.keep(&mut state.world, Instant::now());
-                let news = tells.then(|| (state.world.take_trace(), state.world.now()));
-                (state.world.server().version(), state.until_next(), news)
-            };
-            self.announce(version);
-            if let Some((news, now)) = news {
-                tell(news, now);
-                telling = Instant::now() + TELLING;
-            }
+            let next = self.catch_up();
             tokio::select! {
-                () = tokio::time::sleep(next) => {}
-                () = self.0.asked.notified() => {}
+                biased;
+                _ = since.changed() => return,
+                () = in_time(next) => {}
             }
         }
     }
 
-    fn announce(&self, version: ResourceVersion) {
-        self.0.version.send_if_modified(|known| std::mem::replace(known, version) != version);
+    /// Lets time pass for ever, tells what has happened, and forgets what nobody needs any more.
+    pub(super) async fn pass_time(&self, tell: &mut impl FnMut(Trace, Timestamp)) {
+        let mut standing = self.standing();
+        let mut telling = Instant::now();
+        let mut upkeep = Upkeep::begin(&self.lock().world, Instant::now());
+        loop {
+            self.with(|world| upkeep.keep(world, Instant::now()));
+            if Instant::now() >= telling {
+                let (news, now) = self.with(|world| (world.take_trace(), world.now()));
+                tell(news, now);
+                telling = Instant::now() + TELLING;
+            }
+            tokio::select! {
+                () = self.move_on(&mut standing) => {}
+                () = sleep(Span::from_secs(1)) => {}
+            }
+        }
+    }
+
+    /// A time to come.
+    pub(super) fn deadline(&self, after: Span) -> Deadline {
+        match self.0.pace.is_manual() {
+            true => Deadline::World(
+                self.peek(World::now) + Duration::from_millis(after.as_millis() as u64),
+            ),
+            false => Deadline::Machine(Instant::now() + after),
+        }
+    }
+
+    /// Whether it has come.
+    pub(super) fn is_over(&self, deadline: Deadline) -> bool {
+        match deadline {
+            Deadline::World(time) => self.peek(World::now) >= time,
+            Deadline::Machine(time) => Instant::now() >= time,
+        }
+    }
+
+    /// Lets happen what should have by now; returns how long nothing happens after that.
+    fn catch_up(&self) -> Option<Span> {
+        let mut state = self.lock();
+        state.catch_up(self.0.pace);
+        self.announce(&state, false);
+        let next = state.world.next_at()?.since(state.world.now());
+        self.0.pace.of_the_machine(next).map(|span| span.max(Span::from_millis(1)))
+    }
+
+    /// Tells those who wait; of a jump in time too, whatever came of it.
+    fn announce(&self, state: &State, jumped: bool) {
+        let standing = Standing::of(&state.world);
+        self.0
+            .standing
+            .send_if_modified(|known| std::mem::replace(known, standing) != standing || jumped);
     }
 
     /// A request that panicked is our mistake, and no reason to refuse all others.
@@ -132,22 +228,37 @@ impl Model {
 
 impl State {
     /// Lets everything happen that should have by now.
-    fn catch_up(&mut self) {
-        let span = self.pace.of_the_world(self.began.0.elapsed());
+    fn catch_up(&mut self, pace: Pace) {
+        let span = pace.of_the_world(self.began.0.elapsed());
         self.world.run_until(self.began.1 + span);
-    }
-
-    /// How long nothing happens of itself; never longer than a second.
-    fn until_next(&self) -> Span {
-        const LONGEST: Span = Span::from_secs(1);
-        let next = self.world.next_at().map(|next| next.since(self.world.now()));
-        let span = next.and_then(|span| self.pace.of_the_machine(span)).unwrap_or(LONGEST);
-        span.clamp(Span::from_millis(1), LONGEST)
     }
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Standing {
+    fn of(world: &World) -> Self {
+        Standing { version: world.server().version(), due: world.next_at() }
+    }
+}
+
+impl Deadline {
+    /// Waits for it. One of the world's comes with a jump in time: whoever waits for that looks again.
+    pub(super) async fn passes(self) {
+        match self {
+            Deadline::Machine(time) => sleep_until(time).await,
+            Deadline::World(_) => pending().await,
+        }
+    }
+}
+
+async fn in_time(span: Option<Span>) {
+    match span {
+        Some(span) => sleep(span).await,
+        None => pending().await,
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").field("now", &self.world.now()).finish_non_exhaustive()
     }
 }

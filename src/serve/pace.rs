@@ -1,5 +1,6 @@
 //! How fast a served world's time runs.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration as Span;
 
@@ -47,6 +48,16 @@ impl Pace {
 impl Default for Pace {
     fn default() -> Self {
         Pace::REAL
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("manual"),
+            1 => f.write_str("real"),
+            factor => write!(f, "{factor}x"),
+        }
     }
 }
 

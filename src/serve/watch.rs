@@ -1,83 +1,119 @@
 //! Watches: events as they happen, for as long as somebody reads them.
+//!
+//! A watch is a cursor into the log: what its reader has not asked for yet is not written anywhere, so a
+//! reader may be as slow as it likes.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::Duration as Span;
 
 use hyper::body::{Body, Bytes, Frame};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::watch;
 
-use super::model::Model;
-use crate::api::{ApiResponse, ResourceVersion, Status, Verb};
-use crate::apiserver::rest::{HttpBody, Route};
+use super::model::{Deadline, Model, Standing};
+use crate::api::{ApiResponse, Body as Answer, ResourceVersion, Status, Verb, WatchEvent};
+use crate::apiserver::rest::Route;
 use crate::sim::World;
 
-/// How many chunks wait for a slow reader before its watch ends: it lists and watches anew.
-const BACKLOG: usize = 64;
+/// So many bytes of events are written at once, and an event more.
+const CHUNK: usize = 64 * 1024;
 
 /// How long a watch lasts that does not say (`--min-request-timeout` is half an hour).
-const LASTS: Duration = Duration::from_secs(1800);
+const LASTS: Span = Span::from_secs(1800);
 
 /// How often a watch is told how far it has come.
-const BOOKMARKS: Duration = Duration::from_secs(60);
+const BOOKMARKS: Span = Span::from_secs(60);
 
 /// A watch under way.
 pub(super) struct Watch {
     route: Route,
-    /// How far it has come.
+    /// What has happened and is not told yet.
+    news: VecDeque<WatchEvent>,
+    /// How far that goes.
     seen: ResourceVersion,
-    /// What is to be sent first.
-    first: Vec<Value>,
+    /// Whether it is still to be told where the objects that were there end.
+    opening: bool,
 }
 
 impl Watch {
     /// A watch whose first answer is there.
     pub(super) fn begin(world: &World, route: Route, first: ApiResponse) -> Self {
-        let seen = world.server().version();
-        let rendered = route.render(world.server(), world.now(), Ok(first)).body;
-        let mut first = match rendered {
-            HttpBody::Events(events) => events,
-            _ => Vec::new(),
-        };
-        if route.initial_events {
-            first.push(route.bookmark(seen, true));
-        }
-        Watch { route, seen, first }
+        let (seen, opening) = (world.server().version(), route.initial_events);
+        Watch { route, news: events_in(first).into(), seen, opening }
     }
 
-    /// What has happened since it was last asked.
-    fn news(&mut self, world: &World) -> Result<Vec<Value>, Status> {
+    /// What is to be told now: events as lines of JSON. Empty when there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the log does not reach back to what was told last.
+    fn told(&mut self, world: &World) -> Result<String, Status> {
+        if self.news.is_empty() && !self.opening {
+            self.look(world)?;
+        }
+        let mut text = String::new();
+        while text.len() < CHUNK
+            && let Some(event) = self.news.pop_front()
+        {
+            push(&mut text, &self.route.event(world.server(), world.now(), event));
+        }
+        if self.news.is_empty() && std::mem::take(&mut self.opening) {
+            push(&mut text, &self.route.bookmark(self.seen, true));
+        }
+        Ok(text)
+    }
+
+    /// Sees what has happened since it last looked.
+    fn look(&mut self, world: &World) -> Result<(), Status> {
         let server = world.server();
         let mut request = self.route.request.clone();
         if let Verb::Watch(_, from) = &mut request.verb {
             *from = self.seen;
         }
-        let answer = server.read_at(server.version(), &request)?;
+        self.news = events_in(server.read_at(server.version(), &request)?).into();
         self.seen = server.version();
-        match self.route.render(server, world.now(), Ok(answer)).body {
-            HttpBody::Events(events) => Ok(events),
-            _ => Ok(Vec::new()),
-        }
+        Ok(())
     }
 
-    fn lasts(&self) -> Duration {
-        self.route.timeout_seconds.map_or(LASTS, Duration::from_secs).min(LASTS * 2)
+    fn lasts(&self) -> Span {
+        let given = self.route.timeout_seconds.filter(|seconds| *seconds > 0);
+        given.map_or(LASTS, Span::from_secs).min(LASTS * 2)
     }
 }
 
-/// The body of a watch.
-#[derive(Debug)]
-pub struct Feed(mpsc::Receiver<Bytes>);
+fn events_in(answer: ApiResponse) -> Vec<WatchEvent> {
+    match answer.body {
+        Answer::Events(events) => events,
+        _ => Vec::new(),
+    }
+}
+
+fn push(text: &mut String, event: &Value) {
+    writeln!(text, "{event}").expect("a string takes all");
+}
+
+/// The body of the answer to a watch: a line of JSON an event.
+pub struct Feed {
+    /// The next chunk, and what comes after it; `None` when it has ended.
+    next: Option<Next>,
+}
+
+type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Reading)>> + Send>>;
 
 impl Feed {
-    /// Sends what a watch sees, until it ends or nobody reads any more.
     pub(super) fn of(model: Model, watch: Watch) -> Self {
-        let (sender, receiver) = mpsc::channel(BACKLOG);
-        tokio::spawn(send(model, watch, sender));
-        Feed(receiver)
+        let reading = Reading {
+            standing: model.standing(),
+            end: model.deadline(watch.lasts()),
+            bookmark: model.deadline(BOOKMARKS),
+            model,
+            watch: Some(watch),
+        };
+        Feed { next: Some(Box::pin(reading.next())) }
     }
 }
 
@@ -89,51 +125,74 @@ impl Body for Feed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let Poll::Ready(next) = next.as_mut().poll(context) else { return Poll::Pending };
+        let (chunk, rest) = next.unzip();
+        self.next = rest.map(|reading| Box::pin(reading.next()) as Next);
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next.is_none()
     }
 }
 
-async fn send(model: Model, mut watch: Watch, to: mpsc::Sender<Bytes>) {
-    let mut versions = model.versions();
-    let end = Instant::now() + watch.lasts();
-    let mut bookmark = Instant::now() + BOOKMARKS;
-    let first = std::mem::take(&mut watch.first);
-    if !push(&to, &first) {
-        return;
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("ended", &self.next.is_none()).finish()
     }
-    loop {
-        let events = match model.peek(|world| watch.news(world)) {
-            Ok(events) => events,
+}
+
+/// Somebody reading a watch.
+struct Reading {
+    model: Model,
+    standing: watch::Receiver<Standing>,
+    end: Deadline,
+    bookmark: Deadline,
+    /// `None` once it has failed.
+    watch: Option<Watch>,
+}
+
+impl Reading {
+    /// The next chunk, when there is one; `None` when the watch is over.
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        loop {
+            if self.model.is_over(self.end) {
+                return None;
+            }
+            let text = self.told()?;
+            if !text.is_empty() {
+                return Some((Bytes::from(text), self));
+            }
+            self.wait().await;
+        }
+    }
+
+    fn told(&mut self) -> Option<String> {
+        let watch = self.watch.as_mut()?;
+        let bookmark = watch.route.bookmarks && self.model.is_over(self.bookmark);
+        match self.model.peek(|world| watch.told(world)) {
+            Ok(text) if text.is_empty() && bookmark => {
+                self.bookmark = self.model.deadline(BOOKMARKS);
+                Some(format!("{}\n", watch.route.bookmark(watch.seen, false)))
+            }
+            Ok(text) => Some(text),
             Err(status) => {
-                let gone = serde_json::json!({"type": "ERROR", "object": status.to_value()});
-                push(&to, &[gone]);
-                return;
+                self.watch = None;
+                Some(format!(
+                    "{}\n",
+                    serde_json::json!({"type": "ERROR", "object": status.to_value()})
+                ))
             }
-        };
-        if !push(&to, &events) {
-            return;
-        }
-        tokio::select! {
-            changed = versions.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep_until(bookmark.min(end)) => {
-                bookmark = Instant::now() + BOOKMARKS;
-                if watch.route.bookmarks && !push(&to, &[watch.route.bookmark(watch.seen, false)]) {
-                    return;
-                }
-            }
-            () = to.closed() => return,
-        }
-        if Instant::now() >= end {
-            return;
         }
     }
-}
 
-/// Hands over events; whether the reader still keeps up.
-fn push(to: &mpsc::Sender<Bytes>, events: &[Value]) -> bool {
-    if events.is_empty() {
-        return true;
+    async fn wait(&mut self) {
+        let bookmarks = self.watch.as_ref().is_some_and(|watch| watch.route.bookmarks);
+        tokio::select! {
+            () = self.model.move_on(&mut self.standing) => {}
+            () = self.end.passes() => {}
+            () = self.bookmark.passes(), if bookmarks => {}
+        }
     }
-    let text: String = events.iter().map(|event| format!("{event}\n")).collect();
-    to.try_send(Bytes::from(text)).is_ok()
 }
