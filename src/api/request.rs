@@ -1,5 +1,6 @@
 //! Requests of the Kubernetes API and what answers them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -239,6 +240,10 @@ pub struct Caller {
     pub user: String,
     /// The groups of the user.
     pub groups: Vec<String>,
+    /// What tells this user from an earlier one of the same name; empty for most.
+    pub uid: String,
+    /// What else the authenticator knows of the user.
+    pub extra: BTreeMap<String, Vec<String>>,
     /// The User-Agent: its part before the first `/` names the field manager of writes that name none.
     pub agent: String,
 }
@@ -429,7 +434,7 @@ impl ApiResponse {
 impl Caller {
     /// A user with an agent, in no group.
     pub fn new(user: &str, agent: &str) -> Self {
-        Caller { user: user.into(), groups: Vec::new(), agent: agent.into() }
+        Caller { user: user.into(), agent: agent.into(), ..Caller::default() }
     }
 
     /// A service account as the API server knows it, with the groups that it has by itself.
@@ -447,6 +452,7 @@ impl Caller {
                 "system:authenticated".into(),
             ],
             agent: agent.into(),
+            ..Caller::default()
         }
     }
 

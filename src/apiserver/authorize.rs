@@ -2,19 +2,21 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>.
 
+mod attributes;
 mod escalation;
 mod roles;
+mod subject;
 
+pub(super) use attributes::{Attributes, ResourceTarget, Target};
 pub(super) use escalation::check_escalation;
 pub(super) use roles::bootstrap;
 
 use serde_json::Value;
 
-use super::refusal;
 use super::resource::Resource;
 use super::server::Server;
 use crate::api::{ApiRequest, Caller, Patch, Status, Verb};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use subject::Subject;
 
 /// How a server decides who may do what: `--authorization-mode` of kube-apiserver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +32,18 @@ pub enum Authorization {
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The users that may do what their control plane does.
-const CONTROL_PLANE: [&str; 4] =
-    ["system:apiserver", "system:kube-", "system:node:", "system:serviceaccount:kube-system:"];
+/// What is decided of a wish, and why: empty when there is nothing to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub allowed: bool,
+    pub reason: String,
+}
+
+/// The rules that hold for somebody, and what is wrong with some of them.
+pub(super) struct Rules<'s> {
+    pub rules: Vec<&'s Value>,
+    pub errors: Vec<String>,
+}
 
 /// Refuses a request that the caller may not make.
 pub(super) fn authorize(
@@ -42,15 +53,77 @@ pub(super) fn authorize(
     request: &ApiRequest,
 ) -> Result<(), Status> {
     let subject = Subject::of(caller);
-    if request.verb == Verb::Discover || subject.is_trusted() {
+    if is_open(server, &subject) || request.verb == Verb::Discover {
         return Ok(());
     }
-    let wish = Wish::of(&subject, resource, request);
-    wish.demand(server, resource)?;
+    let wish = Attributes::of(resource, request);
+    demand(server, &subject, &wish)?;
     match makes(server, request) {
-        true => Wish { verb: "create", ..wish }.demand(server, resource),
+        true => demand(server, &subject, &Attributes { verb: "create".into(), ..wish }),
         false => Ok(()),
     }
+}
+
+/// Refuses what the caller may not do.
+pub(super) fn expect_allowed(
+    server: &Server,
+    caller: &Caller,
+    wish: &Attributes,
+) -> Result<(), Status> {
+    demand(server, &Subject::of(caller), wish)
+}
+
+/// Decides what the caller may do.
+pub(super) fn decide(server: &Server, caller: &Caller, wish: &Attributes) -> Decision {
+    decide_for(server, &Subject::of(caller), wish)
+}
+
+/// All that the caller may do in a namespace.
+pub(super) fn rules<'s>(server: &'s Server, caller: &Caller, namespace: &str) -> Rules<'s> {
+    let subject = Subject::of(caller);
+    let grants: Vec<_> = subject.grants(server, namespace).collect();
+    Rules {
+        rules: grants.iter().flat_map(|grant| grant.rules(server)).collect(),
+        errors: grants.iter().filter_map(|grant| grant.missing()).collect(),
+    }
+}
+
+/// Several errors as one. (`utilerrors.NewAggregate`.)
+pub(super) fn together(mut errors: Vec<String>) -> String {
+    let mut seen = std::collections::BTreeSet::new();
+    errors.retain(|error| seen.insert(error.clone()));
+    match errors.as_slice() {
+        [one] => one.clone(),
+        [] => String::new(),
+        several => format!("[{}]", several.join(", ")),
+    }
+}
+
+/// Whether nobody, or not this subject, is asked for a role.
+fn is_open(server: &Server, subject: &Subject<'_>) -> bool {
+    server.authorization == Authorization::AlwaysAllow || subject.is_trusted()
+}
+
+fn demand(server: &Server, subject: &Subject<'_>, wish: &Attributes) -> Result<(), Status> {
+    match decide_for(server, subject, wish) {
+        Decision { allowed: true, .. } => Ok(()),
+        Decision { reason, .. } => Err(wish.refusal(subject.user, &reason)),
+    }
+}
+
+fn decide_for(server: &Server, subject: &Subject<'_>, wish: &Attributes) -> Decision {
+    if is_open(server, subject) {
+        return Decision { allowed: true, reason: String::new() };
+    }
+    let mut errors = Vec::new();
+    for grant in subject.grants(server, wish.namespace()) {
+        errors.extend(grant.missing());
+        if grant.rules(server).into_iter().any(|rule| wish.fits(rule)) {
+            return Decision { allowed: true, reason: format!("RBAC: allowed by {grant}") };
+        }
+    }
+    let reason = if errors.is_empty() { String::new() } else { format!("RBAC: {}", together(errors)) };
+    Decision { allowed: false, reason }
 }
 
 /// Whether a patch would make the object: an apply, when there is none.
@@ -60,178 +133,27 @@ fn makes(server: &Server, request: &ApiRequest) -> bool {
     is_apply && request.subresource.is_none() && server.get(&object()).is_none()
 }
 
-/// Who wants it.
-struct Subject<'a> {
-    user: &'a str,
-    groups: Vec<String>,
-}
-
-impl<'a> Subject<'a> {
-    /// A caller, with the groups that every user, and every service account, is in.
-    fn of(caller: &'a Caller) -> Self {
-        let mut groups = caller.groups.clone();
-        if let Some(account) = caller.user.strip_prefix("system:serviceaccount:") {
-            let namespace = account.split(':').next().unwrap_or_default();
-            add(&mut groups, "system:serviceaccounts");
-            add(&mut groups, &format!("system:serviceaccounts:{namespace}"));
-        }
-        add(&mut groups, "system:authenticated");
-        Subject { user: &caller.user, groups }
-    }
-
-    fn is_trusted(&self) -> bool {
-        self.groups.iter().any(|group| group == "system:masters")
-            || CONTROL_PLANE.iter().any(|prefix| self.user.starts_with(prefix))
-    }
-
-    /// The rules of the roles that are bound to it, in a namespace or for the whole cluster.
-    fn rules<'s>(&self, server: &'s Server, namespace: &str) -> impl Iterator<Item = &'s Value> {
-        let wide = server.objects_of(GROUP, "ClusterRoleBinding");
-        let within = server.objects_of(GROUP, "RoleBinding");
-        let within = within.filter(move |b| !namespace.is_empty() && b.namespace() == namespace);
-        wide.chain(within)
-            .filter(|binding| self.is_bound(binding))
-            .filter_map(|binding| role_of(server, binding))
-            .flat_map(|role| gathered(server, role))
-            .flat_map(|role| items(role.get("rules")))
-    }
-
-    /// Whether a binding names the user or one of its groups.
-    fn is_bound(&self, binding: &Object) -> bool {
-        items(binding.get("subjects")).any(|subject| {
-            let text = |field: &str| subject[field].as_str().unwrap_or_default();
-            match text("kind") {
-                "User" => text("name") == self.user,
-                "Group" => self.groups.iter().any(|group| group == text("name")),
-                "ServiceAccount" => {
-                    let (namespace, name) = (text("namespace"), text("name"));
-                    self.user == format!("system:serviceaccount:{namespace}:{name}")
-                }
-                _ => false,
-            }
-        })
-    }
-}
-
-/// What somebody wants to do.
-struct Wish<'a> {
-    subject: &'a Subject<'a>,
-    verb: &'static str,
-    group: &'a str,
-    /// The plural, with the subresource behind a slash.
-    resource: String,
-    namespace: &'a str,
-    name: &'a str,
-}
-
-impl<'a> Wish<'a> {
-    fn of(subject: &'a Subject<'a>, resource: &'a Resource, request: &'a ApiRequest) -> Self {
-        let below = request.subresource.as_ref().map(|s| format!("/{}", s.name()));
-        Wish {
-            subject,
-            verb: request.verb.name(),
-            group: &resource.schema.gvk.group,
-            resource: format!("{}{}", resource.schema.plural, below.unwrap_or_default()),
-            // A namespace counts as in itself.
-            namespace: match resource.schema.gvk.kind.as_str() {
-                "Namespace" => &request.name,
-                _ => &request.namespace,
-            },
-            name: named(request),
-        }
-    }
-
-    fn demand(&self, server: &Server, resource: &Resource) -> Result<(), Status> {
-        match self.is_granted(server) {
-            true => Ok(()),
-            false => Err(self.refusal(resource)),
-        }
-    }
-
-    fn is_granted(&self, server: &Server) -> bool {
-        self.subject.rules(server, self.namespace).any(|rule| self.fits(rule))
-    }
-
-    fn fits(&self, rule: &Value) -> bool {
-        let has = |field: &str, wanted: &str| {
-            items(rule.get(field)).any(|value| value == "*" || value == wanted)
-        };
-        let names = rule.get("resourceNames").and_then(Value::as_array);
-        let named =
-            names.is_none_or(|names| names.is_empty() || names.iter().any(|n| n == self.name));
-        let subresource = self.resource.split_once('/').map(|(_, below)| format!("*/{below}"));
-        let of_resource = has("resources", &self.resource)
-            || subresource.is_some_and(|wanted| has("resources", &wanted));
-        has("verbs", self.verb) && has("apiGroups", self.group) && of_resource && named
-    }
-
-    fn refusal(&self, resource: &Resource) -> Status {
-        let place = match self.namespace {
-            "" => "at the cluster scope".to_owned(),
-            namespace => format!("in the namespace {namespace:?}"),
-        };
-        let why = format!(
-            "User {:?} cannot {} resource {:?} in API group {:?} {place}",
-            self.subject.user, self.verb, self.resource, self.group
-        );
-        refusal::forbidden_to(resource, self.name, &why)
-    }
-}
-
-fn add(groups: &mut Vec<String>, group: &str) {
-    if !groups.iter().any(|there| there == group) {
-        groups.push(group.into());
-    }
-}
-
-/// The name that a request is about; a list of one object, by `metadata.name`, is about that.
-fn named(request: &ApiRequest) -> &str {
-    match &request.verb {
-        Verb::List(options) | Verb::Watch(options, _) | Verb::DeleteCollection(options, _) => {
-            let mut terms = options.fields.terms.iter();
-            let one = terms.find(|(field, _, equal)| field == "metadata.name" && *equal);
-            one.map_or(&request.name, |(_, name, _)| name)
-        }
-        _ => &request.name,
-    }
-}
-
-fn role_of<'s>(server: &'s Server, binding: &Object) -> Option<&'s Object> {
-    let (kind, name) = (binding.text("roleRef.kind"), binding.text("roleRef.name"));
-    let namespace = if kind == "Role" { binding.namespace() } else { "" };
-    server.get(&ObjectRef::new(GROUP, kind, namespace, name))
-}
-
-/// A role and those that it gathers, and those that these gather.
-fn gathered<'s>(server: &'s Server, role: &'s Object) -> Vec<&'s Object> {
-    let mut roles = vec![role];
-    let mut next = 0;
-    while let Some(role) = roles.get(next) {
-        let selectors: Vec<LabelSelector> = items(role.get("aggregationRule.clusterRoleSelectors"))
-            .map(LabelSelector::from_value)
-            .collect();
-        let gathers = |other: &&Object| selectors.iter().any(|selector| selector.matches(other));
-        let others = server.objects_of(GROUP, "ClusterRole").filter(gathers);
-        let new: Vec<&Object> = others.filter(|other| !roles.contains(other)).collect();
-        roles.extend(new);
-        next += 1;
-    }
-    roles
-}
-
 fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
     list.and_then(Value::as_array).into_iter().flatten()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::roles::{READ, cluster_role, rule};
+    use super::roles::cluster_role;
+    use super::subject::gathered;
     use super::*;
     use serde_json::json;
 
     use crate::api::WriteOptions;
-    use crate::object::GroupVersionKind;
+    use crate::object::{GroupVersionKind, LabelSelector, Object, ObjectRef};
     use crate::time::Timestamp;
+
+    const READ: [&str; 3] = ["get", "list", "watch"];
+
+    fn rule(group: &str, resources: &str, verbs: &[&str]) -> Value {
+        let resources: Vec<&str> = resources.split(' ').collect();
+        json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+    }
 
     /// A server with a binding of `edit` to alice and a service account, a role of bob's and one of dave's,
     /// and a ClusterRole that `view`, which is carol's, gathers.
@@ -279,7 +201,9 @@ mod tests {
     }
 
     fn refused(caller: &Caller, request: ApiRequest) -> Option<String> {
-        server()
+        static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(server);
+        SERVER
+            .clone()
             .handle(Timestamp::START, caller, request)
             .err()
             .filter(|s| s.code == 403)
@@ -362,8 +286,10 @@ mod tests {
             let role = server.get(&ObjectRef::new(GROUP, "ClusterRole", "", role)).unwrap();
             gathered(&server, role).iter().map(|role| role.name().to_owned()).collect()
         };
-        assert_eq!(names("view"), ["view", "crontabs"]);
-        assert_eq!(names("admin"), ["admin", "edit", "view", "crontabs"]);
+        let view = ["view", "crontabs", "system:aggregate-to-view"];
+        assert_eq!(names("view"), view);
+        let admin = ["admin", "edit", "system:aggregate-to-admin", "system:aggregate-to-edit"];
+        assert_eq!(names("admin"), [&admin[..], &view].concat());
         assert_eq!(names("cluster-admin"), ["cluster-admin"]);
     }
 

@@ -32,11 +32,8 @@ pub(super) fn roles(server: &mut Server, at: Timestamp) {
 
 /// The server as a caller.
 pub(super) fn caller() -> Caller {
-    Caller {
-        user: SERVER_USER.into(),
-        groups: vec!["system:masters".into()],
-        agent: SERVER_MANAGER.into(),
-    }
+    let groups = vec!["system:masters".into()];
+    Caller { groups, ..Caller::new(SERVER_USER, SERVER_MANAGER) }
 }
 
 fn kubernetes_service() -> Value {

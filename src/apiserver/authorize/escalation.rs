@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Authorization, GROUP, Subject, Wish, gathered, items, role_of};
+use super::attributes::covers;
+use super::subject::{Subject, role_of, rules_of};
+use super::{Attributes, Authorization, GROUP, ResourceTarget, Target, decide_for, items, together};
 use crate::api::{Caller, Status};
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
@@ -32,6 +34,7 @@ pub(in crate::apiserver) fn check_escalation(
     }
     let held: Vec<&Value> = subject.rules(server, object.namespace()).collect();
     let granted = granted(server, &object)?;
+    let unresolved = unresolved(server, &subject, object.namespace());
     let missing = granted.iter().flat_map(rights).filter(|right| !right.is_among(&held));
     match compact(missing.collect()) {
         missing if missing.is_empty() => Ok(()),
@@ -39,12 +42,24 @@ pub(in crate::apiserver) fn check_escalation(
             let Subject { user, groups } = subject;
             let groups: Vec<String> = groups.iter().map(|group| format!("{group:?}")).collect();
             let why = format!(
-                "user {user:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
+                "user {user:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}{}",
                 groups.join(" "),
-                Vec::from_iter(missing).join("\n")
+                Vec::from_iter(missing).join("\n"),
+                unresolved
             );
             Err(refusal::forbidden_to(resource, object.name(), &why))
         }
+    }
+}
+
+/// What is said of roles that are bound to the subject and not there.
+fn unresolved(server: &Server, subject: &Subject<'_>, namespace: &str) -> String {
+    let missing = subject.grants(server, namespace).filter_map(|grant| grant.missing());
+    // Read from the store, not from a cache, a role is named by its resource.
+    let missing = missing.map(|error| error.replacen("role.", "roles.", 1));
+    match together(missing.collect()) {
+        errors if errors.is_empty() => errors,
+        errors => format!("; resolution errors: [{errors}]"),
     }
 }
 
@@ -60,20 +75,26 @@ fn is_excepted(
         "Role" => ("bind", "roles", object.text("roleRef.name")),
         _ => ("bind", "clusterroles", object.text("roleRef.name")),
     };
-    let (namespace, resource) = (object.namespace(), resource.to_owned());
-    Wish { subject, verb, group: GROUP, resource, namespace, name }.is_granted(server)
+    let target = ResourceTarget {
+        group: GROUP.into(),
+        resource: resource.into(),
+        namespace: object.namespace().into(),
+        name: name.into(),
+        ..ResourceTarget::default()
+    };
+    let wish = Attributes { verb: verb.into(), target: Target::Resource(target) };
+    decide_for(server, subject, &wish).allowed
 }
 
 /// The rules that an object grants.
 fn granted(server: &Server, object: &Object) -> Result<Vec<Value>, Status> {
-    let rules = |role: &Object| items(role.get("rules")).cloned().collect::<Vec<Value>>();
     if object.kind().ends_with("Binding") {
         let Some(role) = role_of(server, object) else {
             let kind = GroupVersionKind::new(&format!("{GROUP}/v1"), object.text("roleRef.kind"));
             let name = object.text("roleRef.name");
             return Err(refusal::not_found(&*server.resource(&kind)?, name));
         };
-        return Ok(gathered(server, role).into_iter().flat_map(rules).collect());
+        return Ok(rules_of(server, role).into_iter().cloned().collect());
     }
     // What a role will gather is not known.
     let everything = [
@@ -81,7 +102,7 @@ fn granted(server: &Server, object: &Object) -> Result<Vec<Value>, Status> {
         json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
     ];
     let gathers = object.get("aggregationRule").is_some();
-    Ok(rules(object).into_iter().chain(everything.into_iter().filter(|_| gathers)).collect())
+    Ok(items(object.get("rules")).cloned().chain(everything.into_iter().filter(|_| gathers)).collect())
 }
 
 /// The smallest part of a rule.
@@ -146,11 +167,6 @@ impl Right {
         let named = all_names || !self.name.is_empty() && has("resourceNames", &self.name);
         has_or_all("apiGroups", group) && of_resource && named
     }
-}
-
-/// Whether a URL of a rule, which may end in `*`, has another.
-fn covers(rule: &str, url: &str) -> bool {
-    rule == url || rule.strip_suffix('*').is_some_and(|prefix| url.starts_with(prefix))
 }
 
 /// Rights as rules, sorted: the verbs of one resource together.

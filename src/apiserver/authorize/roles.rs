@@ -1,115 +1,139 @@
-//! The ClusterRoles and bindings that every cluster has.
+//! The roles and bindings that every cluster has.
 
 use serde_json::{Value, json};
 
-use super::GROUP;
-use crate::object::Object;
+use super::{GROUP, items};
+use crate::object::{LabelSelector, Object};
 
-/// The ClusterRoles and bindings that a server has from the beginning: `cluster-admin`, `admin`, `edit` and
-/// `view`, and the binding that makes `system:masters` cluster admins.
+static POLICY: &str = include_str!("default.policy");
+
+/// The roles and bindings that a server with role-based access control makes at its first start.
 pub(in crate::apiserver) fn bootstrap() -> Vec<Object> {
-    let mut view = vec![json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": READ})];
-    view.extend(VIEW.iter().map(|(group, resources)| rule(group, resources, &READ)));
-    let mut edit: Vec<Value> =
-        EDIT.iter().map(|(group, resources)| rule(group, resources, &WRITE)).collect();
-    edit.push(rule(
-        "",
-        "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy",
-        &READ,
-    ));
-    edit.push(rule("", "serviceaccounts", &["impersonate"]));
-    edit.push(rule("", "pods/eviction serviceaccounts/token", &["create"]));
-    edit.push(rule("coordination.k8s.io", "leases", &[&WRITE[..], &READ].concat()));
-    edit.extend(view.clone());
-    let mut admin = vec![rule(GROUP, "rolebindings roles", &[&WRITE[..], &READ].concat())];
-    admin.push(rule("authorization.k8s.io", "localsubjectaccessreviews", &["create"]));
-    admin.extend(edit.clone());
-    let everything =
-        vec![rule("*", "*", &["*"]), json!({"nonResourceURLs": ["*"], "verbs": ["*"]})];
-    vec![
-        cluster_role("cluster-admin", "", everything),
-        aggregating("admin", "", admin),
-        aggregating("edit", "aggregate-to-admin", edit),
-        aggregating("view", "aggregate-to-edit", view),
-        masters(),
-    ]
+    let mut objects: Vec<Object> = Vec::new();
+    for line in POLICY.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        match (line.strip_prefix("  "), objects.last_mut()) {
+            (Some(more), Some(object)) => add(object, more),
+            _ => objects.push(named(line)),
+        }
+    }
+    fill(&mut objects);
+    objects
 }
 
-pub(super) const READ: [&str; 3] = ["get", "list", "watch"];
-const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
-
-/// What `view` may read: group, resources.
-const VIEW: [(&str, &str); 9] = [
-    (
-        "",
-        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status",
-    ),
-    (
-        "",
-        "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
-    ),
-    ("events.k8s.io", "events"),
-    ("discovery.k8s.io", "endpointslices"),
-    (
-        "apps",
-        "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status",
-    ),
-    ("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"),
-    ("batch", "cronjobs cronjobs/status jobs jobs/status"),
-    ("policy", "poddisruptionbudgets poddisruptionbudgets/status"),
-    ("networking.k8s.io", "ingresses ingresses/status networkpolicies"),
-];
-
-/// What `edit` may write.
-const EDIT: [(&str, &str); 7] = [
-    (
-        "",
-        "configmaps events persistentvolumeclaims pods pods/attach pods/exec pods/portforward pods/proxy replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
-    ),
-    ("events.k8s.io", "events"),
-    (
-        "apps",
-        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",
-    ),
-    ("autoscaling", "horizontalpodautoscalers"),
-    ("batch", "cronjobs jobs"),
-    ("policy", "poddisruptionbudgets"),
-    ("networking.k8s.io", "ingresses networkpolicies"),
-];
-
-pub(super) fn rule(group: &str, resources: &str, verbs: &[&str]) -> Value {
-    let resources: Vec<&str> = resources.split(' ').collect();
-    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+/// An object of the table, by its first line.
+fn named(line: &str) -> Object {
+    let mut words = line.split(' ');
+    let (kind, place) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (namespace, name) = place.split_once('/').unwrap_or(("", place));
+    let mut object = Object::new(&format!("{GROUP}/v1"), kind, namespace, name);
+    object.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
+    let kept = json!({"rbac.authorization.kubernetes.io/autoupdate": "true"});
+    object.set("metadata.annotations", kept);
+    if kind.ends_with("Role") {
+        object.set("rules", json!([]));
+    }
+    for word in words {
+        match word.split_at(1) {
+            ("+", label) => object.set_label(&format!("{GROUP}/{label}"), "true"),
+            (_, label) => {
+                let labels = json!({format!("{GROUP}/{label}"): "true"});
+                let selectors = json!({"clusterRoleSelectors": [{"matchLabels": labels}]});
+                object.set("aggregationRule", selectors);
+            }
+        }
+    }
+    object
 }
 
+/// What a further line says of an object.
+fn add(object: &mut Object, line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    if object.kind().ends_with("Binding") {
+        let role = split(words[0]);
+        object.set("roleRef", json!({"apiGroup": GROUP, "kind": role.0, "name": role.1}));
+        let subjects: Vec<Value> = words[1..].iter().map(|word| subject(word)).collect();
+        if !subjects.is_empty() {
+            object.set("subjects", subjects);
+        }
+        return;
+    }
+    let mut rules = object.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
+    rules.push(rule(&words));
+    object.set("rules", rules);
+}
+
+fn split(word: &str) -> (&str, &str) {
+    word.split_once(':').unwrap_or((word, ""))
+}
+
+fn subject(word: &str) -> Value {
+    match split(word) {
+        ("ServiceAccount", account) => {
+            let (namespace, name) = account.split_once('/').unwrap_or(("", account));
+            json!({"kind": "ServiceAccount", "namespace": namespace, "name": name})
+        }
+        (kind, name) => json!({"apiGroup": GROUP, "kind": kind, "name": name}),
+    }
+}
+
+fn rule(words: &[&str]) -> Value {
+    match words {
+        ["urls", urls, verbs] => json!({"nonResourceURLs": list(urls), "verbs": list(verbs)}),
+        [groups, resources, verbs, names @ ..] => {
+            let mut rule = json!({
+                "apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs),
+            });
+            if let [names] = names {
+                rule["resourceNames"] = json!(list(names));
+            }
+            rule
+        }
+        _ => panic!("a rule of the table has three words or four"),
+    }
+}
+
+fn list(words: &str) -> Vec<&str> {
+    match words {
+        "read" => "get,list,watch",
+        "write" => "create,delete,deletecollection,patch,update",
+        other => other,
+    }
+    .split(',')
+    .map(|word| word.trim_matches('"'))
+    .collect()
+}
+
+/// Gives the roles that gather others the rules of these, until nothing is added.
+fn fill(objects: &mut [Object]) {
+    loop {
+        let before: Vec<Object> = objects.to_vec();
+        for object in objects.iter_mut().filter(|o| o.get("aggregationRule").is_some()) {
+            object.set("rules", gathered(object, &before));
+        }
+        if before == objects {
+            return;
+        }
+    }
+}
+
+fn gathered(role: &Object, all: &[Object]) -> Vec<Value> {
+    let selectors = role.get("aggregationRule.clusterRoleSelectors");
+    let selector = LabelSelector::from_value(selectors.map_or(&Value::Null, |all| &all[0]));
+    let mut rules: Vec<Value> = Vec::new();
+    for other in all.iter().filter(|other| other.kind() == "ClusterRole" && selector.matches(other)) {
+        for rule in items(other.get("rules")) {
+            if !rules.contains(rule) {
+                rules.push(rule.clone());
+            }
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
 pub(super) fn cluster_role(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
     let mut role = Object::new(&format!("{GROUP}/v1"), "ClusterRole", "", name);
-    role.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
-    if !aggregates.is_empty() {
-        role.set_label(&format!("{GROUP}/{aggregates}"), "true");
-    }
+    role.set_label(&format!("{GROUP}/{aggregates}"), "true");
     role.set("rules", rules);
     role
-}
-
-/// A ClusterRole that gathers those that are labelled for it, as `rbac.authorization.k8s.io/aggregate-to-view`.
-fn aggregating(name: &str, aggregates: &str, rules: Vec<Value>) -> Object {
-    let mut role = cluster_role(name, aggregates, rules);
-    let label = format!("{GROUP}/aggregate-to-{name}");
-    role.set(
-        "aggregationRule",
-        json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}),
-    );
-    role
-}
-
-fn masters() -> Object {
-    let mut binding =
-        Object::new(&format!("{GROUP}/v1"), "ClusterRoleBinding", "", "cluster-admin");
-    binding.set_label("kubernetes.io/bootstrapping", "rbac-defaults");
-    binding
-        .set("roleRef", json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"}));
-    binding
-        .set("subjects", json!([{"apiGroup": GROUP, "kind": "Group", "name": "system:masters"}]));
-    binding
 }

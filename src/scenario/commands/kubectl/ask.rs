@@ -40,11 +40,8 @@ pub(super) struct Read {
 /// As whom, and with which User-Agent, a person's kubectl asks: its first word is the default field
 /// manager.
 pub(crate) fn caller(who: &str) -> Caller {
-    Caller {
-        user: who.into(),
-        groups: vec!["system:masters".into(), "system:authenticated".into()],
-        agent: "kubectl/v1.37.1 (linux/amd64) kubernetes/driftlab".into(),
-    }
+    let groups = vec!["system:masters".into(), "system:authenticated".into()];
+    Caller { groups, ..Caller::new(who, "kubectl/v1.37.1 (linux/amd64) kubernetes/driftlab") }
 }
 
 impl Asking<'_> {
