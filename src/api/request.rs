@@ -358,6 +358,12 @@ impl ApiRequest {
         }
     }
 
+    /// Whether the request only asks who somebody is or what they may do: a review, which is created to be
+    /// answered and never stored.
+    pub fn is_review(&self) -> bool {
+        matches!(&*self.kind.group, "authentication.k8s.io" | "authorization.k8s.io")
+    }
+
     /// Whether the request is a write that is only tried.
     pub fn is_dry_run(&self) -> bool {
         match &self.verb {

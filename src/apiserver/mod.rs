@@ -21,6 +21,7 @@
 
 mod addresses;
 mod audit;
+mod authenticate;
 mod authorize;
 mod base64;
 mod bootstrap;
@@ -45,6 +46,7 @@ pub(crate) mod table;
 mod write;
 
 pub use audit::AuditEntry;
+pub use authenticate::Users;
 pub use authorize::Authorization;
 pub use history::Entry;
 pub use server::Server;

@@ -31,7 +31,7 @@ pub(super) struct Strategy {
     pub propagation: Option<Propagation>,
 }
 
-/// Every resource that is served, by kind and version. Cloning is cheap.
+/// Every resource that is served, by kind and version, reviews too. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Resources {
     registry: Registry,
@@ -75,6 +75,7 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("Namespace", "finalize", &["update"]),
     ("Pod", "binding", &["create"]),
     ("Pod", "eviction", &["create"]),
+    ("ServiceAccount", "token", &["create"]),
 ];
 
 static BUILTIN: LazyLock<Resources> = LazyLock::new(|| Resources::of(Registry::builtin()));
@@ -86,7 +87,7 @@ impl Resources {
     }
 
     fn of(registry: Registry) -> Self {
-        let served = registry.kinds().filter(|kind| kind.stored);
+        let served = registry.kinds().filter(|kind| !kind.plural.is_empty());
         let resources = served.map(|kind| (kind.gvk.clone(), Arc::new(Resource::of(kind))));
         Resources { by_kind: Arc::new(resources.collect()), registry }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::addresses::Addresses;
 use super::audit::{Asked, Audit, AuditEntry};
+use super::authenticate::{SigningKey, Users};
 use super::authorize::{Authorization, authorize};
 use super::history::{Entry, History};
 use super::read::View;
@@ -29,6 +30,8 @@ pub struct Server {
     pub(super) addresses: Addresses,
     pub(super) settled: Settled,
     pub(super) authorization: Authorization,
+    pub(super) users: Arc<Users>,
+    pub(super) signing_key: SigningKey,
     started: Timestamp,
     audit: Audit,
 }
@@ -49,6 +52,8 @@ impl Server {
             addresses: Addresses::default(),
             settled: Settled::default(),
             authorization: Authorization::AlwaysAllow,
+            users: Arc::default(),
+            signing_key: SigningKey::default(),
             started: at,
             audit: Audit::default(),
         };
@@ -105,7 +110,7 @@ impl Server {
     ) -> Result<ApiResponse, Status> {
         let resource = self.resource(&request.kind)?;
         let request = &placed(request.clone(), &resource);
-        expect_subresource(&resource, request)?;
+        expect_served(&resource, request)?;
         let view = View::at(self, at)?;
         match &request.verb {
             Verb::Discover => Ok(discovered(&resource)),
@@ -183,9 +188,10 @@ impl Server {
         self.audit.reads()
     }
 
-    /// Every resource that is served, by group, version and kind.
+    /// Every resource whose objects are kept, by group, version and kind; reviews are served besides.
     pub fn resources(&self) -> impl Iterator<Item = &KindSchema> {
-        self.resources.iter().map(|resource| &*resource.schema)
+        let kept = self.resources.iter().filter(|resource| resource.stored);
+        kept.map(|resource| &*resource.schema)
     }
 
     /// The resource that serves a kind.
@@ -215,7 +221,7 @@ impl Server {
         if self.authorization == Authorization::Rbac {
             authorize(self, caller, &resource, &request)?;
         }
-        expect_subresource(&resource, &request)?;
+        expect_served(&resource, &request)?;
         let mut warnings: Vec<String> = resource.deprecation(&self.resources).into_iter().collect();
         let answer = if request.is_write() || request.is_dry_run() {
             let mut write = Write::new(self, now, caller, resource, manager, &request);
@@ -271,9 +277,15 @@ fn placed(mut request: ApiRequest, resource: &Resource) -> ApiRequest {
     request
 }
 
-/// A subresource must be there, and take the verb.
-fn expect_subresource(resource: &Resource, request: &ApiRequest) -> Result<(), Status> {
-    let Some(subresource) = &request.subresource else { return Ok(()) };
+/// What is not kept can only be created; a subresource must be there, and take the verb.
+fn expect_served(resource: &Resource, request: &ApiRequest) -> Result<(), Status> {
+    let Some(subresource) = &request.subresource else {
+        return match request.verb {
+            Verb::Create(..) | Verb::Discover => Ok(()),
+            _ if resource.stored => Ok(()),
+            _ => Err(refusal::method_not_allowed()),
+        };
+    };
     match resource.verbs_of(subresource) {
         None => Err(refusal::no_subresource(resource, &request.name)),
         Some(verbs) if verbs.contains(&verb_name(&request.verb)) => Ok(()),

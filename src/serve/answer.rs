@@ -97,7 +97,7 @@ fn carry_out_protobuf(world: &mut World, caller: &Caller, request: &HttpRequest<
 }
 
 fn carry_out(world: &mut World, caller: &Caller, request: &HttpRequest<'_>) -> Answered {
-    let route = match rest::route(world.server(), request) {
+    let route = match rest::route(world.server(), caller, request) {
         Ok(route) => route,
         Err(answered) => return Answered::Whole(answered),
     };

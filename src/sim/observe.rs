@@ -22,7 +22,8 @@ impl Inner {
     ) -> Result<ApiResponse, Status> {
         let before = self.server.version();
         let person = matches!(who.role, Role::Person | Role::Pipeline);
-        let told = (person || request.is_write()).then(|| Told::of(caller, &request));
+        let tells = (person || request.is_write()) && !request.is_review();
+        let told = tells.then(|| Told::of(caller, &request));
         let answer = self.server.handle(self.now, caller, request);
         if self.server.version() > before {
             self.spread(before, choice);

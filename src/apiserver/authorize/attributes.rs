@@ -87,7 +87,9 @@ impl Attributes {
     /// The refusal of it to a user; `why` may say more. (`responsewriters.ForbiddenStatusError`.)
     pub(super) fn refusal(&self, user: &str, why: &str) -> Status {
         let (of, what, details) = match &self.target {
-            Target::Path(path) => (String::new(), format!("path {path:?}"), StatusDetails::default()),
+            Target::Path(path) => {
+                (String::new(), format!("path {path:?}"), StatusDetails::default())
+            }
             Target::Resource(resource) => {
                 (resource.shown(), resource.described(), resource.details())
             }
@@ -113,9 +115,8 @@ impl ResourceTarget {
         let has = |field: &str, wanted: &str| {
             items(rule.get(field)).any(|value| value == "*" || value == wanted)
         };
-        let any_below = || {
-            !self.subresource.is_empty() && has("resources", &format!("*/{}", self.subresource))
-        };
+        let any_below =
+            || !self.subresource.is_empty() && has("resources", &format!("*/{}", self.subresource));
         let names = rule.get("resourceNames").and_then(Value::as_array);
         let named =
             names.is_none_or(|names| names.is_empty() || names.iter().any(|n| n == &*self.name));

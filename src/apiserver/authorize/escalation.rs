@@ -6,11 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::attributes::covers;
 use super::subject::{Subject, role_of, rules_of};
-use super::{Attributes, Authorization, GROUP, ResourceTarget, Target, decide_for, items, together};
+use super::{
+    Attributes, Authorization, EVERYTHING, GROUP, ResourceTarget, Target, decide_for, items,
+    together,
+};
 use crate::api::{Caller, Status};
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
@@ -97,12 +100,9 @@ fn granted(server: &Server, object: &Object) -> Result<Vec<Value>, Status> {
         return Ok(rules_of(server, role).into_iter().cloned().collect());
     }
     // What a role will gather is not known.
-    let everything = [
-        json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
-        json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
-    ];
     let gathers = object.get("aggregationRule").is_some();
-    Ok(items(object.get("rules")).cloned().chain(everything.into_iter().filter(|_| gathers)).collect())
+    let unknown = EVERYTHING.iter().filter(|_| gathers);
+    Ok(items(object.get("rules")).chain(unknown).cloned().collect())
 }
 
 /// The smallest part of a rule.

@@ -120,7 +120,8 @@ fn gathered(role: &Object, all: &[Object]) -> Vec<Value> {
     let selectors = role.get("aggregationRule.clusterRoleSelectors");
     let selector = LabelSelector::from_value(selectors.map_or(&Value::Null, |all| &all[0]));
     let mut rules: Vec<Value> = Vec::new();
-    for other in all.iter().filter(|other| other.kind() == "ClusterRole" && selector.matches(other)) {
+    for other in all.iter().filter(|other| other.kind() == "ClusterRole" && selector.matches(other))
+    {
         for rule in items(other.get("rules")) {
             if !rules.contains(rule) {
                 rules.push(rule.clone());

@@ -31,9 +31,8 @@ impl<'a> Subject<'a> {
     /// every user, and every service account, is in.
     pub(super) fn of(caller: &'a Caller) -> Self {
         let mut groups = caller.groups.clone();
-        let is_complete = |group: &String| {
-            group == "system:authenticated" || group == "system:unauthenticated"
-        };
+        let is_complete =
+            |group: &String| group == "system:authenticated" || group == "system:unauthenticated";
         if !groups.iter().any(is_complete) {
             if let Some(account) = caller.user.strip_prefix("system:serviceaccount:") {
                 let namespace = account.split(':').next().unwrap_or_default();
@@ -99,8 +98,7 @@ impl<'s> Grant<'s> {
 
     /// What is said of a role that is bound and not there.
     pub(super) fn missing(&self) -> Option<String> {
-        let (kind, name) =
-            (self.binding.text("roleRef.kind"), self.binding.text("roleRef.name"));
+        let (kind, name) = (self.binding.text("roleRef.kind"), self.binding.text("roleRef.name"));
         let kind = kind.to_lowercase();
         self.role.is_none().then(|| format!("{kind}.{GROUP} {name:?} not found"))
     }

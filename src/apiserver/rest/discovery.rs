@@ -15,12 +15,17 @@ use crate::object::GroupVersionKind;
 /// The version that the model answers as.
 const VERSION: (&str, &str) = ("1", "36");
 
-/// The verbs of every resource.
-const VERBS: [&str; 8] =
+/// The verbs of every resource that is kept.
+static VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// What can be asked of the server's health by name; clients look for `ping` to see that it is there.
 const CHECKS: [&str; 3] = ["ping", "log", "etcd"];
+
+/// What is not kept can only be created.
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    if resource.stored { &VERBS } else { &VERBS[..1] }
+}
 
 /// Which of the two forms a client wants.
 const AGGREGATED: &str = "g=apidiscovery.k8s.io";
@@ -112,7 +117,7 @@ fn resources(server: &Server, group: &str, version: &str) -> HttpResponse {
 fn listed(resource: &Resource) -> Vec<Value> {
     let mut own = json!({
         "name": resource.plural, "singularName": resource.singular,
-        "namespaced": resource.namespaced, "kind": resource.gvk.kind, "verbs": VERBS,
+        "namespaced": resource.namespaced, "kind": resource.gvk.kind, "verbs": verbs(resource),
     });
     for (field, names) in
         [("shortNames", &resource.short_names), ("categories", &resource.categories)]
@@ -143,7 +148,7 @@ struct Part {
 }
 
 fn parts(resource: &Resource) -> impl Iterator<Item = Part> {
-    let names = ["status", "scale", "finalize", "binding", "eviction"];
+    let names = ["status", "scale", "finalize", "binding", "eviction", "token"];
     names.into_iter().filter_map(|name| {
         let (subresource, kind) = match name {
             "status" => (Subresource::Status, resource.gvk.clone()),
@@ -151,6 +156,10 @@ fn parts(resource: &Resource) -> impl Iterator<Item = Part> {
             "binding" => (Subresource::Other(name.into()), GroupVersionKind::new("v1", "Binding")),
             "eviction" => {
                 (Subresource::Other(name.into()), GroupVersionKind::new("policy/v1", "Eviction"))
+            }
+            "token" => {
+                let kind = GroupVersionKind::new("authentication.k8s.io/v1", "TokenRequest");
+                (Subresource::Other(name.into()), kind)
             }
             other => (Subresource::Other(other.into()), resource.gvk.clone()),
         };
@@ -192,7 +201,7 @@ fn aggregated(resource: &Resource) -> Value {
     let mut entry = json!({
         "resource": resource.plural, "responseKind": kind(&resource.gvk),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": resource.singular, "verbs": VERBS,
+        "singularResource": resource.singular, "verbs": verbs(resource),
     });
     let lists = [
         ("shortNames", json!(resource.short_names)),

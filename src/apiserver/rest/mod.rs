@@ -23,6 +23,7 @@
 mod accept;
 mod body;
 mod discovery;
+mod guard;
 mod json;
 mod openapi;
 mod path;
@@ -85,7 +86,7 @@ pub fn answer(
     caller: &Caller,
     request: &HttpRequest<'_>,
 ) -> HttpResponse {
-    match route(server, request) {
+    match route(server, caller, request) {
         Ok(route) => {
             let answer = server.handle(now, caller, route.request.clone());
             route.render(server, now, answer)

@@ -56,11 +56,13 @@ fn document(kinds: &[&std::sync::Arc<Resource>]) -> Value {
     for kind in kinds {
         let namespaces = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
         let collection = format!("{}{namespaces}/{}", root(kind), kind.plural);
-        paths.insert(
-            format!("{collection}/{{name}}"),
-            operations(kind, &["get", "put", "patch", "delete"]),
-        );
-        paths.insert(collection, operations(kind, &["get", "post", "delete"]));
+        if kind.stored {
+            let methods = ["get", "put", "patch", "delete"];
+            paths.insert(format!("{collection}/{{name}}"), operations(kind, &methods));
+            paths.insert(collection, operations(kind, &["get", "post", "delete"]));
+        } else {
+            paths.insert(collection, operations(kind, &["post"]));
+        }
         schemas.insert(name_of(kind), schema_of_kind(kind, &mut parts));
     }
     schemas.extend(parts.0);

@@ -25,7 +25,7 @@ pub(super) fn follow(server: &Server, path: &str) -> Result<Place, HttpResponse>
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
         _ => return Err(HttpResponse::page_not_found()),
     };
-    let groups = |group: &str| server.resources().any(|kind| kind.gvk.group == group);
+    let groups = |group: &str| server.resources.iter().any(|kind| kind.gvk.group == group);
     if !groups(group) {
         return Err(HttpResponse::page_not_found());
     }
@@ -48,6 +48,10 @@ pub(super) fn follow(server: &Server, path: &str) -> Result<Place, HttpResponse>
         [name, sub] => (*name, Some(subresource(sub))),
         _ => return Err(unknown()),
     };
+    // What is not kept has no names.
+    if !resource.stored && !name.is_empty() {
+        return Err(unknown());
+    }
     let misplaced = resource.namespaced == namespace.is_empty();
     if misplaced && (!name.is_empty() || !namespace.is_empty()) {
         return Err(unknown());

@@ -3,10 +3,10 @@
 use super::accept::{self, Form};
 use super::path::{self, Place};
 use super::query::{Query, decoded};
-use super::{HttpRequest, HttpResponse, body, discovery, openapi};
+use super::{HttpRequest, HttpResponse, body, discovery, guard, openapi};
 use crate::api::{
-    ApiRequest, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion, Status,
-    StatusDetails, Verb,
+    ApiRequest, Caller, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion,
+    Status, StatusDetails, Verb,
 };
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
@@ -40,7 +40,19 @@ pub struct Route {
 ///
 /// The answer to a request that asks for no resource: what the server says of itself (its version and
 /// health, which resources there are, their schemas), no such path, an unreadable body, bad options.
-pub fn route(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
+/// Who may not even ask is refused.
+pub fn route(
+    server: &Server,
+    caller: &Caller,
+    request: &HttpRequest<'_>,
+) -> Result<Route, HttpResponse> {
+    find(server, request).map_err(|answered| match guard::guard(server, caller, request) {
+        Ok(()) => answered,
+        Err(refused) => refused.into(),
+    })
+}
+
+fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
     if let Some(said) = about(server, request) {
         return Err(said);
     }
@@ -88,6 +100,9 @@ impl Reader<'_> {
         let collection = place.name.is_empty();
         let everywhere = place.resource.namespaced && place.namespace.is_empty();
         match self.request.method {
+            "GET" | "HEAD" | "DELETE" if !place.resource.stored => {
+                Err(refusal::method_not_allowed())
+            }
             "GET" | "HEAD" if collection => self.list(),
             "GET" | "HEAD" if self.query.flag("watch") => self.list(),
             "GET" | "HEAD" => self.get(),

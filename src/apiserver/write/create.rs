@@ -22,6 +22,9 @@ impl Write<'_> {
         wipe_system_metadata(&mut value);
         self.default(&mut value);
         self.manage_update(None, &mut value);
+        if !self.resource.stored {
+            return self.review(value);
+        }
         let created = self.insert(value)?;
         Ok((201, Body::Object(created)))
     }

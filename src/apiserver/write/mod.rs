@@ -9,11 +9,13 @@ mod delete;
 mod identity;
 mod limits;
 mod patch;
+mod reviews;
 mod scaling;
 mod semantics;
 mod services;
 mod strategy;
 mod subresources;
+mod tokens;
 mod update;
 mod warnings;
 

@@ -14,6 +14,7 @@ impl Write<'_> {
         self.admit_to_namespace(&json!({"metadata": {"name": self.name}}))?;
         match self.subresource_name() {
             "binding" => self.bind(body),
+            "token" => self.issue_token(body),
             _ => self.evict(body),
         }
     }
