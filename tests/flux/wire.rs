@@ -30,11 +30,8 @@ const KINDS: [(&str, &str); 17] = [
 
 /// A cluster admin, with the User-Agent of a program.
 pub(crate) fn admin(agent: &str) -> Caller {
-    Caller {
-        user: "admin".into(),
-        groups: vec!["system:masters".into(), "system:authenticated".into()],
-        agent: agent.into(),
-    }
+    let groups = vec!["system:masters".into(), "system:authenticated".into()];
+    Caller { groups, ..Caller::new("admin", agent) }
 }
 
 /// The request that a method, a path with its query, a body and the name of its media type make.
