@@ -168,13 +168,11 @@ impl WorldBuilder {
     /// The world.
     pub fn build(self) -> World {
         let server = match self.controllers {
-            Controllers::All => with_engine(self.start),
-            Controllers::Cluster | Controllers::None => Server::started_at(self.start),
+            Controllers::All => with_engine(self.start, self.authorization),
+            Controllers::Cluster | Controllers::None => {
+                Server::started_at(self.start).with_authorization(self.authorization)
+            }
         };
-        let mut server = server.with_authorization(self.authorization);
-        if self.authorization == Authorization::Rbac && self.controllers == Controllers::All {
-            install(&mut server, self.start, [engine::cluster_reconciler()]);
-        }
         let mut inner = Inner::new(self.start, server);
         inner.registry = self.registry;
         inner.latency = self.latency;
@@ -196,19 +194,25 @@ impl WorldBuilder {
     }
 }
 
-/// A server on which the GitOps engine is installed: its namespace, and the definitions of its kinds.
-fn with_engine(start: Timestamp) -> Server {
-    static INSTALLED: OnceLock<Server> = OnceLock::new();
+/// A server on which the GitOps engine is installed: its namespace, the definitions of its kinds, and where
+/// it matters that it may do everything.
+fn with_engine(start: Timestamp, authorization: Authorization) -> Server {
+    static INSTALLED: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
+    let installed = &INSTALLED[usize::from(authorization == Authorization::Rbac)];
     match start {
-        Timestamp::START => INSTALLED.get_or_init(|| install_engine(start)).clone(),
-        other => install_engine(other),
+        Timestamp::START => installed.get_or_init(|| install_engine(start, authorization)).clone(),
+        other => install_engine(other, authorization),
     }
 }
 
-fn install_engine(start: Timestamp) -> Server {
+fn install_engine(start: Timestamp, authorization: Authorization) -> Server {
     let mut server = Server::started_at(start);
     let namespace = Object::new("v1", "Namespace", "", "flux-system");
     install(&mut server, start, [namespace].into_iter().chain(engine::crds()));
+    let mut server = server.with_authorization(authorization);
+    if authorization == Authorization::Rbac {
+        install(&mut server, start, [engine::cluster_reconciler()]);
+    }
     server
 }
 
