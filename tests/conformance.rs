@@ -5,10 +5,12 @@
 //! replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names
-//! those that fall short, and how far they get. `UPDATE=1 cargo test --test conformance` rewrites it.
+//! those that fall short, and how far they get. `UPDATE=1 cargo test --test conformance` rewrites it, and the
+//! tables of FIDELITY.md.
 
 mod conformance {
     pub(crate) mod normal;
+    pub(crate) mod page;
     pub(crate) mod replay;
 }
 
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use conformance::page;
 use conformance::replay::{Level, Outcome, replay};
 
 const TRANSCRIPTS: [&str; 3] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl"];
@@ -74,9 +77,12 @@ fn no_exchange_agrees_less_than_it_did() {
         }
     }
     println!("{table}");
-    if other.is_some() {
+    if other.is_some() || !case.is_empty() {
         return;
     }
+    driftlab_tests::page("families", &page::families(&outcomes));
+    driftlab_tests::page("resources", &page::resources(&outcomes));
+    driftlab_tests::page("disagreements", &page::disagreements(&outcomes));
     if std::env::var("UPDATE").is_ok() {
         let mut text = String::from(
             "# Exchanges whose answer differs from the recorded one, and the level they reach.\n",

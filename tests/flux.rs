@@ -53,6 +53,7 @@ fn the_engine_does_what_flux_did_in_its_stories() {
         say(&differences);
     } else {
         hold(&scores);
+        driftlab_tests::page("flux", &markdown(&scores));
     }
 }
 
@@ -148,6 +149,17 @@ fn line(out: &mut String, family: &str, score: &[usize; 5]) {
     for level in &score[..4] {
         let _ = write!(out, " {:7.1}%", 100.0 * *level as f64 / score[4].max(1) as f64);
     }
+}
+
+/// The table as the fidelity page has it: how many steps are alike.
+fn markdown(scores: &Scores) -> String {
+    let mut out = "| Family | Steps | Outcome | Cluster | Owners | Words |\n".to_owned();
+    out.push_str("|---|--:|--:|--:|--:|--:|\n");
+    for (family, [outcome, cluster, owners, words, steps]) in scores {
+        let _ =
+            writeln!(out, "| {family} | {steps} | {outcome} | {cluster} | {owners} | {words} |");
+    }
+    out
 }
 
 /// No family may fall below its floor.

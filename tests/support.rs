@@ -74,6 +74,29 @@ pub fn told(output: &Output) -> String {
     format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
 }
 
+/// Holds a part of FIDELITY.md against what a test found: what stands between `<!-- NAME -->` and
+/// `<!-- /NAME -->`. With `UPDATE` in the environment the page is written instead.
+///
+/// # Panics
+///
+/// When the page says something else.
+pub fn page(name: &str, found: &str) {
+    let path = root().join("FIDELITY.md");
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let from = page.find(&begin).expect("the page has that part") + begin.len();
+    let upto = from + page[from..].find(&end).expect("that part ends");
+    if std::env::var_os("UPDATE").is_some() {
+        let updated = format!("{}{found}{}", &page[..from], &page[upto..]);
+        return std::fs::write(&path, updated).expect("the page is writable");
+    }
+    let told = &page[from..upto];
+    assert!(
+        told == found,
+        "FIDELITY.md is out of date; UPDATE=1 cargo test rewrites {name}:\n{found}"
+    );
+}
+
 /// How many rounds of a search to run: the number in an environment variable, or the everyday one.
 pub fn rounds(variable: &str, everyday: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(everyday)

@@ -10,6 +10,7 @@ use driftlab::time::{Duration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::normal::Normal;
+use super::page::Asked;
 
 /// How far an answer agrees, each level including those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,7 @@ pub(crate) struct Outcome {
     case: String,
     index: usize,
     request: String,
+    pub(crate) asked: Asked,
     pub(crate) level: Level,
     pub(crate) differences: Vec<String>,
 }
@@ -110,6 +112,11 @@ impl Player {
                 request: format!("{} {}", text(&request["method"]), text(&request["type"]))
                     .trim_end()
                     .into(),
+                asked: Asked::of(
+                    text(&request["method"]),
+                    text(&request["path"]),
+                    text(&request["type"]),
+                ),
                 level,
                 differences,
             });
