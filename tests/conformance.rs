@@ -1,8 +1,9 @@
 //! The model against a recorded kube-apiserver 1.36: every exchange of the transcripts is put to the
 //! server's REST face in process, and the answer compared with the recorded one at four levels.
 //! `api.jsonl` is about the write path of most kinds; `lifecycle.jsonl` about how pods, namespaces and
-//! what they hold come and go, limits included; `apply.jsonl` about nulls and what an apply empties. `TRANSCRIPT=file`
-//! replays another.
+//! what they hold come and go, limits included; `apply.jsonl` about nulls and what an apply empties;
+//! `webhooks.jsonl` about admission webhooks: each case names those who answered, and what they did.
+//! `TRANSCRIPT=file` replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names
 //! those that fall short, and how far they get. `UPDATE=1 cargo test --test conformance` rewrites it, and the
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use conformance::page;
 use conformance::replay::{Level, Outcome, replay};
 
-const TRANSCRIPTS: [&str; 3] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl"];
+const TRANSCRIPTS: [&str; 4] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl", "webhooks.jsonl"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance")

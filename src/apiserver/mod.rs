@@ -43,6 +43,7 @@ mod server;
 mod settled;
 mod store;
 pub(crate) mod table;
+pub mod webhook;
 mod write;
 
 pub use audit::AuditEntry;

@@ -123,6 +123,17 @@ pub(super) fn internal_error(why: &str) -> Status {
     Status::failure_about(Reason::InternalError, message, details)
 }
 
+/// A webhook said no. (`webhookerrors.ToStatusErr`.)
+pub(super) fn denied_by_webhook(name: &str, message: &str, reason: &str, code: u16) -> Status {
+    let denied = format!("admission webhook {name:?} denied the request");
+    let message = match (message, reason) {
+        ("", "") => format!("{denied} without explanation"),
+        ("", reason) => format!("{denied}: {reason}"),
+        (message, _) => format!("{denied}: {message}"),
+    };
+    Status { code: code.max(400), ..Status::failure(Reason::from_wire(reason), message) }
+}
+
 pub(super) fn method_not_allowed() -> Status {
     Status::failure_about(
         Reason::MethodNotAllowed,

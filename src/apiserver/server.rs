@@ -12,6 +12,7 @@ use super::resource::{Resource, Resources};
 use super::schema::KindSchema;
 use super::settled::Settled;
 use super::store::{Store, Table, table_key};
+use super::webhook::{Actors, Webhook};
 use super::write::Write;
 use super::{bootstrap, custom, refusal};
 use crate::api::{
@@ -32,6 +33,7 @@ pub struct Server {
     pub(super) authorization: Authorization,
     pub(super) users: Arc<Users>,
     pub(super) signing_key: SigningKey,
+    pub(super) webhooks: Actors,
     started: Timestamp,
     audit: Audit,
 }
@@ -54,6 +56,7 @@ impl Server {
             authorization: Authorization::AlwaysAllow,
             users: Arc::default(),
             signing_key: SigningKey::default(),
+            webhooks: Actors::default(),
             started: at,
             audit: Audit::default(),
         };
@@ -71,6 +74,22 @@ impl Server {
         }
         self.authorization = authorization;
         self
+    }
+
+    /// Adds somebody who answers admission webhooks, in place of one of that name. It is asked when a
+    /// webhook configuration in the store leads there.
+    pub fn add_webhook(&mut self, webhook: Webhook) {
+        self.webhooks.add(webhook);
+    }
+
+    /// Those who answer admission webhooks, in the order they were added.
+    pub fn webhooks(&self) -> impl Iterator<Item = &Webhook> {
+        self.webhooks.iter()
+    }
+
+    /// Has a webhook refuse connections, or take them again. An empty name means all of them.
+    pub fn set_webhook_down(&mut self, name: &str, down: bool) {
+        self.webhooks.set_down(name, down);
     }
 
     /// Answers a request, made at `now`, and keeps what it changes.

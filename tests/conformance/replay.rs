@@ -88,6 +88,9 @@ struct Player {
 
 impl Player {
     fn case(&mut self, case: &Value) -> Vec<Outcome> {
+        if let Some(webhooks) = case["webhooks"].as_array() {
+            self.server = answered_by(webhooks);
+        }
         let (mut normal, mut seen, mut outcomes) = (Normal::default(), Vec::new(), Vec::new());
         for (index, exchange) in case["exchanges"].as_array().expect("exchanges").iter().enumerate()
         {
@@ -143,6 +146,15 @@ impl Player {
         let answer = rest::answer(&mut self.server, self.now, &caller, &http);
         (answer.code, json_of(answer.body), answer.warnings.iter().map(|w| header(w)).collect())
     }
+}
+
+/// A server of a case's own, with those who answer its webhooks: its configurations stay.
+fn answered_by(webhooks: &[Value]) -> Server {
+    let mut server = Server::new();
+    for webhook in webhooks {
+        server.add_webhook(serde_json::from_value(webhook.clone()).expect("a webhook"));
+    }
+    server
 }
 
 /// A warning as the header quotes it.

@@ -19,6 +19,8 @@ mod unchanged;
 mod update;
 mod versions;
 
+use serde_json::Value;
+
 use crate::apiserver::schema::KindSchema;
 use crate::time::Timestamp;
 
@@ -40,6 +42,15 @@ pub struct Writer {
     pub force: bool,
     /// The time of the write.
     pub now: Timestamp,
+}
+
+/// Whether an object's `managedFields` can be read.
+///
+/// # Errors
+///
+/// Why they cannot.
+pub fn check_entries(object: &Value) -> Result<(), String> {
+    entries::Entries::of(object).map(|_| ())
 }
 
 /// The fields of metadata that nobody manages: they belong to the server.

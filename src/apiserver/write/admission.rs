@@ -61,9 +61,8 @@ fn set_priority(server: &Server, resource: &Resource, pod: &mut Value) -> Result
     let (value, policy) = match priority_of(server, &class) {
         Some(found) => found,
         None => {
-            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
             let why = format!("no PriorityClass with name {class} was found");
-            return Err(refusal::forbidden(resource, name, &why, Vec::new()));
+            return Err(refusal::forbidden(resource, name_of(pod), &why, Vec::new()));
         }
     };
     if class.is_empty()
@@ -71,9 +70,40 @@ fn set_priority(server: &Server, resource: &Resource, pod: &mut Value) -> Result
     {
         pod["spec"]["priorityClassName"] = json!(default.name());
     }
+    expect_computed(resource, pod, value, &policy)?;
     pod["spec"]["priority"] = json!(value);
     pod["spec"]["preemptionPolicy"] = json!(policy);
     Ok(())
+}
+
+/// What is computed is not given.
+fn expect_computed(
+    resource: &Resource,
+    pod: &Value,
+    priority: i64,
+    policy: &str,
+) -> Result<(), Status> {
+    let refuse = |what: String, computed: String| {
+        let why = format!(
+            "the {what} must not be provided in pod spec; priority admission controller computed {computed} from the given PriorityClass name"
+        );
+        Err(refusal::forbidden(resource, name_of(pod), &why, Vec::new()))
+    };
+    match (pod["spec"]["priority"].as_i64(), pod["spec"]["preemptionPolicy"].as_str()) {
+        (Some(given), _) if given != priority => {
+            refuse(format!("integer value of priority ({given})"), priority.to_string())
+        }
+        (_, Some(given)) if given != policy => {
+            refuse(format!("string value of PreemptionPolicy ({given})"), policy.to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of a new object, which may not have its whole name yet.
+fn name_of(object: &Value) -> &str {
+    let text = |field: &str| object["metadata"][field].as_str().filter(|text| !text.is_empty());
+    text("name").or_else(|| text("generateName")).unwrap_or("Unknown")
 }
 
 fn priority_of(server: &Server, class: &str) -> Option<(i64, String)> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Write, limits, metadata_mut, object};
+use super::webhooks::Subject;
+use super::{Answer, Write, admission, limits, metadata_mut, object};
 use crate::api::{Body, Status, WriteOptions};
 use crate::apiserver::authorize::check_escalation;
 use crate::apiserver::store::key;
@@ -32,6 +33,11 @@ impl Write<'_> {
     /// From admission to the store: what a creation by POST, by update and by apply have in common.
     pub(super) fn insert(&mut self, mut value: Value) -> Result<Object, Status> {
         self.admit_to_namespace(&value)?;
+        let kind = self.resource.clone();
+        let subject = Subject { operation: "CREATE", kind: &kind, old: None };
+        self.mutate(subject, &mut value, |write, value| {
+            admission::admit(write.server, &write.resource, value)
+        })?;
         check_escalation(self.server, self.caller, &self.resource, &value)?;
         self.prepare_metadata(&mut value);
         self.prepare_for_create(&mut value)?;
@@ -40,9 +46,11 @@ impl Write<'_> {
         if !causes.is_empty() {
             return Err(refusal::invalid(&self.resource, &name, causes));
         }
-        limits::check(self.server, &self.resource, &value)?;
         self.warn_of(None, &value);
-        if !matches!(value["metadata"]["resourceVersion"].as_str(), None | Some("" | "0")) {
+        limits::check(self.server, &self.resource, &value)?;
+        self.validate_by_webhooks(subject, Some(&value))?;
+        let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if self.verb != "apply" && !matches!(version, "" | "0") {
             return Err(refusal::internal(
                 "resourceVersion should not be set on objects to be created",
             ));

@@ -35,6 +35,7 @@ impl Write<'_> {
 
     /// Without finalizers an object is gone at once; with them it is only marked.
     fn delete_or_mark(&mut self, old: Object, options: &DeleteOptions) -> Answer {
+        self.admit_deletion(old.as_value())?;
         let mut new = old.as_value().clone();
         set_finalizers(&mut new, &self.gc_finalizers(&old, options.propagation));
         if new["metadata"].get("finalizers").is_none() {
@@ -60,6 +61,7 @@ impl Write<'_> {
             _ if old.is_deleting() => return Ok((200, Body::Object(old))),
             given => grace_of(&old, given),
         };
+        self.admit_deletion(old.as_value())?;
         let begun = match old.deletion_timestamp() {
             Some(end) => end - seconds(before),
             None => self.now,
@@ -159,10 +161,12 @@ impl Write<'_> {
         if held.is_some_and(|finalizers| !finalizers.is_empty()) {
             return Ok((200, Body::Object(old)));
         }
+        self.admit_deletion(old.as_value())?;
         Ok((200, self.remove(old)))
     }
 
     fn terminate_namespace(&mut self, old: &Object) -> Answer {
+        self.admit_deletion(old.as_value())?;
         let mut new = old.clone();
         new.set("metadata.deletionTimestamp", self.now.to_string());
         new.set("status.phase", "Terminating");
@@ -175,6 +179,7 @@ impl Write<'_> {
         if old.is_deleting() {
             return Ok((200, Body::Object(old.clone())));
         }
+        self.admit_deletion(old.as_value())?;
         let mut new = old.clone();
         new.set("metadata.deletionTimestamp", self.now.to_string());
         let mut finalizers = old.finalizers();

@@ -18,6 +18,7 @@ mod subresources;
 mod tokens;
 mod update;
 mod warnings;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -62,7 +62,9 @@ impl Write<'_> {
         let version = self.resource.gvk.api_version();
         let sub = self.subresource_name();
         let known = Apply::new(&self.manager, sub, version, options.force, &config);
+        let asks = self.asks_webhooks();
         if let Some(old) = &old
+            && !asks
             && self.server.settled.knows(&self.settled_key(), &known)
         {
             return Ok((200, Body::Object(old.clone())));
@@ -71,7 +73,8 @@ impl Write<'_> {
         let applied = self.manage_apply(live, &config, options.force)?;
         self.expect_place(&mut config)?;
         match (applied, old) {
-            (Applied::Unchanged, Some(old)) if self.is_stored_short(&old) => {
+            (Applied::Unchanged, Some(old)) if asks || self.is_stored_short(&old) => {
+                self.expect_given(&old, &config)?;
                 self.replace(&old, old.as_value().clone(), Managed::Applied)
             }
             (Applied::Unchanged, Some(old)) => self.leave_as_is(old, &config, known),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::update::Managed;
-use super::{Answer, Write, metadata_mut};
+use super::webhooks::Subject;
+use super::{Answer, Write, metadata_mut, object};
 use crate::api::{Body, Patch, Status, WriteOptions};
 use crate::apiserver::managed::{self, Applied, Writer};
 use crate::apiserver::resource::Resource;
@@ -62,6 +63,11 @@ impl Write<'_> {
 
     /// Gives the object the count of a Scale, and those who manage it.
     fn set_count(&mut self, old: &Object, scale: &Value, paths: &Scale) -> Answer {
+        let mut scale = scale.clone();
+        let (kind, live) = (self.scale_kind(), scale::of(old, paths).into_value());
+        let subject = Subject { operation: "UPDATE", kind: &kind, old: Some(&live) };
+        self.mutate(subject, &mut scale, |_, _| Ok(()))?;
+        let scale = &scale;
         let count = scale["spec"]["replicas"].as_i64().unwrap_or(0);
         if count < 0 {
             let message = format!("Invalid value: {count}: must be greater than or equal to 0");
@@ -85,6 +91,15 @@ impl Write<'_> {
             (code, Body::Object(scaled)) => Ok((code, Body::Object(scale::of(&scaled, paths)))),
             other => Ok(other),
         }
+    }
+
+    /// Shows a new count to the webhooks that have a look at it.
+    pub(super) fn validate_scale(&mut self, old: &Object, new: &Value) -> Result<(), Status> {
+        let (paths, kind) = (self.scale_paths()?, self.scale_kind());
+        let [live, new] =
+            [old.clone(), object(new.clone())].map(|state| scale::of(&state, &paths).into_value());
+        let subject = Subject { operation: "UPDATE", kind: &kind, old: Some(&live) };
+        self.validate_by_webhooks(subject, Some(&new))
     }
 
     /// The Scale that stands for an object, with those who manage its count.

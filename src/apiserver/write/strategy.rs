@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Write, admission, metadata_mut, services};
+use super::{Write, metadata_mut, services};
 use crate::api::Status;
 use crate::apiserver::{custom, schema};
 
@@ -16,7 +16,6 @@ impl Write<'_> {
             metadata_mut(value).insert("generation".into(), json!(1));
         }
         self.clear_status(value);
-        admission::admit(self.server, &self.resource, value)?;
         match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
             ("", "Namespace") => prepare_namespace(value),
             ("", "Pod") => {

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Write};
+use super::webhooks::Subject;
+use super::{Answer, Write, object};
 use crate::api::{Body, DeleteOptions, Status};
 use crate::apiserver::refusal;
+use crate::apiserver::resource::Resource;
 use crate::object::{LabelSelector, Object};
 
 impl Write<'_> {
@@ -12,11 +14,25 @@ impl Write<'_> {
     pub(super) fn create_below(&mut self, body: &Object) -> Answer {
         self.name_from(body);
         self.admit_to_namespace(&json!({"metadata": {"name": self.name}}))?;
+        let body = &self.admit_below(body)?;
         match self.subresource_name() {
             "binding" => self.bind(body),
             "token" => self.issue_token(body),
             _ => self.evict(body),
         }
+    }
+
+    /// Shows what is created to the webhooks.
+    fn admit_below(&mut self, body: &Object) -> Result<Object, Status> {
+        let Some(schema) = self.registry().kind(&body.gvk()).cloned() else {
+            return Ok(body.clone());
+        };
+        let kind = Resource::of(&schema);
+        let subject = Subject { operation: "CREATE", kind: &kind, old: None };
+        let mut value = body.as_value().clone();
+        self.mutate(subject, &mut value, |_, _| Ok(()))?;
+        self.validate_by_webhooks(subject, Some(&value))?;
+        Ok(object(value))
     }
 
     /// Binds a pod to a node, as schedulers do.

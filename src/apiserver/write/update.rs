@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::identity::{is_finished, keep_metadata};
+use super::webhooks::Subject;
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
 use crate::api::{Body, ResourceVersion, Status, Subresource, WriteOptions};
 use crate::apiserver::authorize::check_escalation;
@@ -45,12 +46,17 @@ impl Write<'_> {
     /// From the new state to the store: what updates and patches have in common.
     pub(super) fn replace(&mut self, old: &Object, mut value: Value, managed: Managed) -> Answer {
         self.expect_namespace()?;
-        check_escalation(self.server, self.caller, &self.resource, &value)?;
-        self.expect_identity(old, &value)?;
         let before = old.as_value();
         if let Managed::Update = managed {
             self.manage_update(Some(before), &mut value);
         }
+        let kind = self.resource.clone();
+        let subject = Subject { operation: "UPDATE", kind: &kind, old: Some(before) };
+        if !matches!(managed, Managed::Scaled) {
+            self.mutate(subject, &mut value, |_, _| Ok(()))?;
+        }
+        check_escalation(self.server, self.caller, &self.resource, &value)?;
+        self.expect_identity(old, &value)?;
         self.keep_parts(before, &mut value);
         keep_metadata(before, &mut value);
         self.prepare_for_update(before, &mut value)?;
@@ -62,7 +68,10 @@ impl Write<'_> {
         if self.subresource.is_none() || self.subresource == Some(Subresource::Scale) {
             self.warn_of(Some(before), &value);
         }
-        if !matches!(managed, Managed::Scaled) {
+        if matches!(managed, Managed::Scaled) {
+            self.validate_scale(old, &value)?;
+        } else {
+            self.validate_by_webhooks(subject, Some(&value))?;
             managed::keep_times(before, &mut value);
         }
         if value == *before && !self.is_stored_short(old) {
