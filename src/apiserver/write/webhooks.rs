@@ -164,7 +164,7 @@ impl Write<'_> {
         value: Option<&Value>,
         seen_as: &GroupVersionKind,
     ) -> Result<Outcome, Status> {
-        let shown = |value: &Value| self.shown(subject, value, seen_as);
+        let shown = |value: &Value| self.at_version(subject, value, seen_as);
         let (object, old) = (value.map(shown), subject.old.map(shown));
         let review = Review {
             operation: subject.operation,
@@ -201,7 +201,12 @@ impl Write<'_> {
     }
 
     /// A value at the version that a webhook asks for.
-    fn shown(&self, subject: &Subject<'_>, value: &Value, seen_as: &GroupVersionKind) -> Value {
+    fn at_version(
+        &self,
+        subject: &Subject<'_>,
+        value: &Value,
+        seen_as: &GroupVersionKind,
+    ) -> Value {
         let is_whole = subject.kind.gvk == self.resource.gvk;
         match self.registry().kind(seen_as) {
             Some(to) if is_whole && *seen_as != subject.kind.gvk => {
