@@ -14,6 +14,7 @@ pub mod lesson;
 pub mod live;
 pub mod manifest;
 pub mod object;
+pub mod quota;
 pub mod reconciler;
 pub mod report;
 pub mod scenario;

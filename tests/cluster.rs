@@ -3,7 +3,7 @@
 #[path = "cluster/rig.rs"]
 mod rig;
 
-use driftlab::api::{Propagation, ResourceVersion};
+use driftlab::api::{ApiRequest, Propagation, ResourceVersion, WriteOptions};
 use driftlab::object::Object;
 use driftlab::time::Duration;
 use driftlab_tests::rounds;
@@ -596,6 +596,39 @@ fn a_quota_tells_what_is_used_of_it() {
         used(&rig),
         json!({"pods": "0", "count/deployments.apps": "0", "requests.memory": "0", "count/secrets": "0"})
     );
+}
+
+#[test]
+fn a_quota_holds_at_once_what_its_controller_has_taken_up() {
+    let mut rig = Rig::new(1);
+    let mut quota = Object::new("v1", "ResourceQuota", "default", "q");
+    quota.set("spec.hard", json!({"pods": "1", "limits.cpu": "1"}));
+    rig.create(quota);
+    rig.settle();
+    let mut try_pod = |name: &str, limits: Value| {
+        let mut pod = Object::new("v1", "Pod", "default", name);
+        pod.set(
+            "spec.containers",
+            json!([{"name": "c", "image": "nginx", "resources": {"limits": limits}}]),
+        );
+        let answer = rig.ask(ApiRequest::create(pod, WriteOptions::default()));
+        answer.map_or_else(|refused| refused.message, |_| String::new())
+    };
+    assert_eq!(
+        try_pod("a", json!({})),
+        "pods \"a\" is forbidden: failed quota: q: must specify limits.cpu for: c"
+    );
+    assert_eq!(try_pod("b", json!({"cpu": "600m"})), "");
+    assert_eq!(
+        try_pod("c", json!({"cpu": "600m"})),
+        "pods \"c\" is forbidden: exceeded quota: q, requested: limits.cpu=600m,pods=1, \
+         used: limits.cpu=600m,pods=1, limited: limits.cpu=1,pods=1"
+    );
+    rig.delete("Pod", "default", "b", None);
+    rig.run_for(Duration::from_secs(60));
+    let quota = rig.get("ResourceQuota", "default", "q");
+    let used = json!({"pods": "0", "limits.cpu": "0"});
+    assert_eq!(quota.get("status.used"), Some(&used));
 }
 
 /// What is left of the namespace when names, versions and times are taken off.

@@ -13,6 +13,16 @@ pub(super) struct Kind {
     pub(super) namespaced: bool,
 }
 
+impl Kind {
+    /// The plural name with the group: `deployments.apps`.
+    pub(super) fn resource(&self) -> String {
+        match self.gvk.group.as_str() {
+            "" => self.plural.clone(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+}
+
 /// The built-in kinds of objects that are stored, but events: they own nothing and go by themselves.
 const BUILT_IN: [(&str, &str, &str, bool); 37] = [
     ("v1", "ConfigMap", "configmaps", true),

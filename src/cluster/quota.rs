@@ -9,16 +9,16 @@ use super::writes::{Act, Writes};
 use super::{answers, callers, keys, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent, WatchEventType};
 use crate::object::{LabelSelector, Object, ObjectRef, Quantity};
+use crate::quota::{Amounts, add, is_in_scope, is_used_by, usage};
 use crate::reconciler::{Next, Reconciler, Watch};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 const NAME: &str = "resourcequota-controller";
 
-/// Counts what the ResourceQuotas of a namespace limit, and keeps `status.hard` and `status.used`:
-/// `count/…` of built-in kinds, objects by their old names (`pods`, `services`, `secrets` …), and
-/// requests and limits of processor and memory. Scopes are not supported.
+/// Counts what the ResourceQuotas of a namespace limit, and keeps `status.hard` and `status.used`. What is
+/// new, the API server charges by itself; what goes is counted here.
 ///
-/// Its keys are quotas, and namespaces in which something came or went.
+/// Its keys are quotas, and namespaces in which something went.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResourceQuotas;
 
@@ -29,6 +29,8 @@ pub enum Awaiting {
     Quotas,
     /// The quota.
     Quota,
+    /// The kinds that are not built in, of which it counts some.
+    Definitions(Object),
     /// Objects of the kind counted now.
     Objects(Tally),
     /// The status being written.
@@ -41,22 +43,19 @@ pub struct Tally {
     quota: Object,
     /// Kinds still to be counted, by what the quota calls them.
     open: Vec<(Vec<String>, Kind)>,
-    /// Use in thousandths.
-    used: BTreeMap<String, i128>,
+    /// What is used, as it is written.
+    used: BTreeMap<String, String>,
 }
 
-/// Kinds whose count a quota may limit without `count/`, and those that come and go often enough that
-/// a change is worth a look; others are counted when the quota changes.
-const WATCHED: [(&str, &str); 8] = [
-    ("v1", "Pod"),
-    ("v1", "Service"),
-    ("v1", "Secret"),
-    ("v1", "ConfigMap"),
-    ("v1", "PersistentVolumeClaim"),
-    ("v1", "ReplicationController"),
-    ("apps/v1", "Deployment"),
-    ("batch/v1", "Job"),
-];
+/// After this long a quota that counts custom resources, whose going nobody tells, is counted anew
+/// (`--resource-quota-sync-period`).
+const RESYNC: Duration = Duration::from_mins(5);
+
+/// The kinds whose coming and going is told: the built-in ones but events, which no quota counts.
+fn watched() -> impl Iterator<Item = Kind> {
+    let kinds = inventory::built_in().into_iter();
+    kinds.filter(|kind| kind.namespaced && kind.gvk.kind != "Event")
+}
 
 impl Reconciler for ResourceQuotas {
     type State = Awaiting;
@@ -70,9 +69,8 @@ impl Reconciler for ResourceQuotas {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        let quotas = Watch::all("v1", "ResourceQuota");
-        let counted = WATCHED.iter().map(|(api_version, kind)| Watch::all(api_version, kind));
-        [quotas].into_iter().chain(counted).collect()
+        let watch = |kind: Kind| Watch::all(kind.gvk.api_version().as_str(), &kind.gvk.kind);
+        watched().map(watch).collect()
     }
 
     fn workers(&self) -> usize {
@@ -86,7 +84,7 @@ impl Reconciler for ResourceQuotas {
         match object.kind() {
             "ResourceQuota" if !gone => vec![object.reference()],
             "ResourceQuota" => Vec::new(),
-            _ if gone || previous.is_none_or(|p| ended(p) != ended(object)) => {
+            _ if gone || previous.is_some_and(|p| ended(p) != ended(object)) => {
                 vec![kinds::namespace().named("", object.namespace())]
             }
             _ => Vec::new(),
@@ -118,9 +116,18 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             keys::enqueue(answers::list(response)?.items.iter().map(Object::reference))
         }
         Awaiting::Quota => match answers::object(response)? {
-            Some(quota) if !quota.is_deleting() => Tally::of(quota).go_on(),
-            _ => Next::done(),
+            Some(quota) if quota.is_deleting() => Next::done(),
+            Some(quota) if counts_others(&quota) => Next::ask(
+                Awaiting::Definitions(quota),
+                ApiRequest::list_cached(&kinds::definition(), "", LabelSelector::everything()),
+            ),
+            Some(quota) => Tally::of(quota, Vec::new()).go_on(),
+            None => Next::done(),
         },
+        Awaiting::Definitions(quota) => {
+            let definitions = answers::list(response)?.items;
+            Tally::of(quota, definitions.iter().map(inventory::custom).collect()).go_on()
+        }
         Awaiting::Objects(mut tally) => {
             tally.count(&answers::list(response)?.items);
             tally.go_on()
@@ -129,14 +136,29 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
     })
 }
 
+/// Whether a quota counts objects of kinds that are not built in.
+fn counts_others(quota: &Object) -> bool {
+    let built_in: Vec<String> = inventory::built_in().iter().map(Kind::resource).collect();
+    let is_other = |name: &String| {
+        name.strip_prefix("count/").is_some_and(|counted| !built_in.iter().any(|r| r == counted))
+    };
+    limited(quota).iter().any(is_other)
+}
+
+/// What a quota limits.
+fn limited(quota: &Object) -> Vec<String> {
+    let hard = quota.get("spec.hard").and_then(Value::as_object);
+    hard.into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
 impl Tally {
-    fn of(quota: Object) -> Self {
-        let hard = quota.get("spec.hard").and_then(Value::as_object);
-        let names: Vec<String> = hard.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        let kinds = inventory::built_in().into_iter().filter(|kind| kind.namespaced);
+    fn of(quota: Object, custom: Vec<Kind>) -> Self {
+        let names = limited(&quota);
+        let kinds = inventory::built_in().into_iter().chain(custom).filter(|kind| kind.namespaced);
         let open = kinds
             .map(|kind| {
-                let of_kind = names.iter().filter(|name| concerns(name, &kind)).cloned();
+                let resource = kind.resource();
+                let of_kind = names.iter().filter(|name| is_used_by(name, &resource)).cloned();
                 (of_kind.collect::<Vec<_>>(), kind)
             })
             .filter(|(names, _)| !names.is_empty())
@@ -146,7 +168,7 @@ impl Tally {
 
     fn go_on(self) -> Next<Awaiting> {
         let Some((_, kind)) = self.open.last() else { return self.conclude() };
-        let watched = WATCHED.iter().any(|(_, watched)| *watched == kind.gvk.kind);
+        let watched = watched().any(|watched| watched == *kind);
         let (namespace, everything) = (self.quota.namespace(), LabelSelector::everything());
         let request = match watched {
             true => ApiRequest::list_cached(&kind.gvk, namespace, everything),
@@ -156,93 +178,29 @@ impl Tally {
     }
 
     fn count(&mut self, objects: &[Object]) {
-        for name in self.open.pop().map(|(names, _)| names).unwrap_or_default() {
-            let used = objects.iter().map(|object| use_of(&name, object)).sum();
-            self.used.insert(name, used);
+        let Some((names, kind)) = self.open.pop() else { return };
+        let resource = kind.resource();
+        let mut used: Amounts = names.into_iter().map(|name| (name, Quantity::default())).collect();
+        for object in objects.iter().filter(|o| is_in_scope(&self.quota, &resource, o)) {
+            let mut own = usage(&resource, object);
+            own.retain(|name, _| used.contains_key(name));
+            add(&mut used, &own);
         }
+        let spelled = used.into_iter().map(|(name, amount)| (name, amount.to_string()));
+        self.used.extend(spelled);
     }
 
     fn conclude(self) -> Next<Awaiting> {
         let hard = self.quota.get("spec.hard").cloned().unwrap_or_else(|| json!({}));
-        let spell = |(name, used): (&String, &i128)| (name.clone(), quantity(*used, &hard[name]));
-        let used: serde_json::Map<String, Value> = self.used.iter().map(spell).collect();
-        let status = json!({"hard": hard, "used": used});
+        let status = json!({"hard": hard, "used": self.used});
         let mut quota = self.quota;
-        let news = quota.get("status") != Some(&status);
-        quota.set("status", status);
-        Writes::of(news.then(|| Act::status(quota))).begin().or_done(Awaiting::Status)
-    }
-}
-
-/// Whether what a quota calls `name` is counted over objects of a kind.
-fn concerns(name: &str, kind: &Kind) -> bool {
-    let (plural, group) = (&kind.plural, &kind.gvk.group);
-    if let Some(counted) = name.strip_prefix("count/") {
-        return match group.as_str() {
-            "" => counted == plural,
-            group => counted == format!("{plural}.{group}"),
-        };
-    }
-    let resource = ["cpu", "memory", "ephemeral-storage"]
-        .iter()
-        .any(|r| name == *r || name == format!("requests.{r}") || name == format!("limits.{r}"));
-    match kind.gvk.kind.as_str() {
-        "Pod" if resource => true,
-        "Service" => {
-            name == plural || matches!(name, "services.nodeports" | "services.loadbalancers")
+        if quota.get("status") == Some(&status) {
+            return match counts_others(&quota) {
+                true => Next::again_after(RESYNC),
+                false => Next::done(),
+            };
         }
-        "PersistentVolumeClaim" => name == plural || name == "requests.storage",
-        _ => group.is_empty() && name == plural,
+        quota.set("status", status);
+        Writes::of([Act::status(quota)]).begin().or_done(Awaiting::Status)
     }
-}
-
-/// What one object uses, in thousandths. Pods that are over use nothing but their place in a `count/`.
-fn use_of(name: &str, object: &Object) -> i128 {
-    let counted = name.starts_with("count/");
-    if object.kind() == "Pod" && pods::is_finished(object) && !counted {
-        return 0;
-    }
-    match name {
-        "services.nodeports" => type_of(object, &["NodePort", "LoadBalancer"]),
-        "services.loadbalancers" => type_of(object, &["LoadBalancer"]),
-        "requests.storage" => object
-            .get("spec.resources.requests.storage")
-            .and_then(|value| value.as_str()?.parse::<Quantity>().ok())
-            .map_or(0, Quantity::milli_value),
-        _ => match name.split_once('.') {
-            Some(("requests", resource)) => of_containers(object, "requests", resource),
-            Some(("limits", resource)) => of_containers(object, "limits", resource),
-            _ if matches!(name, "cpu" | "memory" | "ephemeral-storage") => {
-                of_containers(object, "requests", name)
-            }
-            _ => 1000,
-        },
-    }
-}
-
-fn type_of(service: &Object, types: &[&str]) -> i128 {
-    if types.contains(&service.text("spec.type")) { 1000 } else { 0 }
-}
-
-fn of_containers(pod: &Object, part: &str, resource: &str) -> i128 {
-    let containers = pod.get("spec.containers").and_then(Value::as_array).into_iter().flatten();
-    let amount = |container: &Value| {
-        let text = container["resources"][part][resource].as_str()?;
-        Some(text.parse::<Quantity>().ok()?.milli_value())
-    };
-    containers.filter_map(amount).sum()
-}
-
-/// Thousandths in the family of suffixes of the limit.
-fn quantity(thousandths: i128, limit: &Value) -> Value {
-    let binary = limit.as_str().is_some_and(|text| text.ends_with('i'));
-    let whole = thousandths / 1000;
-    let units = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
-    let unit = units.iter().find(|(_, size)| whole != 0 && whole % size == 0);
-    let text = match (thousandths % 1000, unit) {
-        (0, Some((suffix, size))) if binary => format!("{}{suffix}", whole / size),
-        (0, _) => whole.to_string(),
-        _ => format!("{thousandths}m"),
-    };
-    text.parse::<Quantity>().map_or(text, |quantity| quantity.to_string()).into()
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::Add;
+use std::ops::{Add, Sub};
 use std::str::FromStr;
 
 /// An amount of a resource, exact to a billionth, with the suffix family it was written in.
@@ -61,12 +61,36 @@ impl Quantity {
     }
 }
 
-/// In the suffix family of the first.
+/// In the suffix family of the first, or of the second when the first is 0.
 impl Add for Quantity {
     type Output = Quantity;
 
     fn add(self, other: Quantity) -> Quantity {
-        Quantity { nanos: self.nanos.saturating_add(other.nanos), ..self }
+        let format = if self.nanos == 0 { other.format } else { self.format };
+        Quantity { nanos: self.nanos.saturating_add(other.nanos), format }
+    }
+}
+
+/// In the suffix family of a sum.
+impl Sub for Quantity {
+    type Output = Quantity;
+
+    fn sub(self, other: Quantity) -> Quantity {
+        self + Quantity { nanos: -other.nanos, ..other }
+    }
+}
+
+/// So many whole units.
+impl From<i64> for Quantity {
+    fn from(units: i64) -> Self {
+        Quantity { nanos: i128::from(units) * NANOS, format: Format::Decimal }
+    }
+}
+
+/// Nothing.
+impl Default for Quantity {
+    fn default() -> Self {
+        Quantity::from(0)
     }
 }
 
@@ -189,6 +213,7 @@ mod tests {
         check("600Mi", "600Mi", "1200Mi");
         check("1", "700m", "1700m");
         check("1k", "1Ki", "2024");
+        check("0", "64Mi", "64Mi");
     }
 
     #[test]

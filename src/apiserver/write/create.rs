@@ -49,6 +49,7 @@ impl Write<'_> {
         self.warn_of(None, &value);
         limits::check(self.server, &self.resource, &value)?;
         self.validate_by_webhooks(subject, Some(&value))?;
+        let charged = self.charged_quotas(None, &value)?;
         let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if self.verb != "apply" && !matches!(version, "" | "0") {
             return Err(refusal::internal(
@@ -61,6 +62,7 @@ impl Write<'_> {
             return Err(refusal::already_exists(&self.resource, &name, there.is_deleting()));
         }
         metadata_mut(&mut value).remove("resourceVersion");
+        self.charge(charged)?;
         let new = object(value);
         Ok(self.commit(&new, Some(new.clone())).expect("a creation leaves an object"))
     }

@@ -1,8 +1,6 @@
 //! Limit ranges (admission plugin `LimitRanger`): what the containers of a new pod get that say nothing
 //! of their resources, and what they, the pod and a claim may ask for.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::strategy::set_annotation;
@@ -10,9 +8,8 @@ use crate::api::Status;
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
 use crate::apiserver::server::Server;
-use crate::object::{Object, Quantity};
-
-type Amounts = BTreeMap<String, Quantity>;
+use crate::object::Object;
+use crate::quota::{Amounts, amounts, asked_by};
 
 /// Gives the containers of a new pod the requests and limits that they leave open.
 pub(super) fn set_defaults(server: &Server, pod: &mut Value) {
@@ -98,32 +95,11 @@ fn broken_by_pod(range: &Object, pod: &Value) -> Vec<String> {
             Some("Container") => {
                 containers().for_each(|c| broken.extend(broken_by(item, "Container", &asked(c))));
             }
-            Some("Pod") => broken.extend(broken_by(item, "Pod", &whole(&pod["spec"], asked))),
+            Some("Pod") => broken.extend(broken_by(item, "Pod", &asked_by(&pod["spec"]))),
             _ => {}
         }
     }
     broken
-}
-
-/// What a pod asks for: its containers together, or more where one that runs before them needs it.
-fn whole(spec: &Value, asked: impl Fn(&Value) -> [Amounts; 2]) -> [Amounts; 2] {
-    let mut whole = [Amounts::new(), Amounts::new()];
-    for container in list(spec, "containers") {
-        for (sum, own) in whole.iter_mut().zip(asked(container)) {
-            for (resource, amount) in own {
-                sum.entry(resource).and_modify(|sum| *sum = *sum + amount).or_insert(amount);
-            }
-        }
-    }
-    for container in list(spec, "initContainers") {
-        for (most, own) in whole.iter_mut().zip(asked(container)) {
-            for (resource, amount) in own {
-                let most = most.entry(resource).or_insert(amount);
-                *most = if amount > *most { amount } else { *most };
-            }
-        }
-    }
-    whole
 }
 
 fn broken_by_claim(range: &Object, claim: &Value) -> Vec<String> {
@@ -219,11 +195,4 @@ fn items_of<'o>(range: &'o Object, kind: &str) -> impl Iterator<Item = &'o Value
 
 fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
     value.get(field).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn amounts(value: Option<&Value>) -> Amounts {
-    let entries = value.and_then(Value::as_object).into_iter().flatten();
-    entries
-        .filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse().ok()?)))
-        .collect()
 }

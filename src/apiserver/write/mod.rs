@@ -9,6 +9,7 @@ mod delete;
 mod identity;
 mod limits;
 mod patch;
+mod quotas;
 mod reviews;
 mod scaling;
 mod semantics;

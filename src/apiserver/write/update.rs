@@ -77,6 +77,10 @@ impl Write<'_> {
         if value == *before && !self.is_stored_short(old) {
             return Ok((200, Body::Object(old.clone())));
         }
+        if self.subresource.is_none() && self.is_charged_again() {
+            let charged = self.charged_quotas(Some(old), &value)?;
+            self.charge(charged)?;
+        }
         let new = object(value);
         if is_finished(&new) {
             self.commit(old, None);
@@ -84,6 +88,11 @@ impl Write<'_> {
         }
         let stored = self.commit(old, Some(new)).expect("an update leaves an object");
         Ok((200, Body::Object(stored)))
+    }
+
+    /// Whether objects may come to use more of a quota: the others use the same all their life.
+    fn is_charged_again(&self) -> bool {
+        self.resource.is("", "Service") || self.resource.is("", "PersistentVolumeClaim")
     }
 
     /// Whether the object was stored without something that a real server fills in whenever it reads
