@@ -14,6 +14,7 @@
 //! | `registry` | the images there are; without it every image is |
 //! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take |
 //! | `sync` | by name: the `repository`, and fields of a Flux Kustomization's spec; `sourceInterval` |
+//! | `webhooks` | who answers admission webhooks, by name: the `service` (`NAMESPACE/NAME`, with a `path`) or `url` that a webhook configuration leads to, and what it `does`: `inject` a container, `set`, `stamp` or `remove` a field, `patch`, `warn`, `deny`, `hang`, `fail`, each with a `when` if it depends: [`Webhook`](crate::apiserver::webhook::Webhook) |
 //! | `faults` | what goes wrong, when or how often: [`Fault`](crate::sim::Fault) |
 //! | `steps` | in order of time: `at`, `as` (alice), `in` a repository, and what is done: `run` commands of kubectl, git, flux and gh as people type them (with the `exit` and the `output` wanted), `edit`/`replace`/`with`, `write`, `remove`, `note`, `image`, `fault`/`for`, `metrics`; what it has to come to: `expect` |
 //! | `expect` | what must hold |

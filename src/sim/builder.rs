@@ -8,6 +8,7 @@ use super::latency::Latency;
 use super::registry::{InvalidImageName, Registry};
 use super::world::{Inner, World};
 use crate::api::{ApiRequest, Caller, WriteOptions};
+use crate::apiserver::webhook::Webhook;
 use crate::apiserver::{Authorization, Server};
 use crate::cluster;
 use crate::engine::kustomize::KustomizationController;
@@ -36,6 +37,7 @@ pub struct WorldBuilder {
     registry: Registry,
     repositories: Vec<(String, Repository)>,
     faults: FaultPlan,
+    webhooks: Vec<Webhook>,
 }
 
 /// Which controllers run in a world.
@@ -64,6 +66,7 @@ impl World {
             registry: Registry::open(),
             repositories: Vec::new(),
             faults: FaultPlan::none(),
+            webhooks: Vec::new(),
         }
     }
 }
@@ -153,6 +156,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Adds somebody who answers admission webhooks, when a configuration leads there.
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.webhooks.push(webhook);
+        self
+    }
+
     /// Adds a fault.
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.faults.push(fault);
@@ -167,12 +176,13 @@ impl WorldBuilder {
 
     /// The world.
     pub fn build(self) -> World {
-        let server = match self.controllers {
+        let mut server = match self.controllers {
             Controllers::All => with_engine(self.start, self.authorization),
             Controllers::Cluster | Controllers::None => {
                 Server::started_at(self.start).with_authorization(self.authorization)
             }
         };
+        self.webhooks.into_iter().for_each(|webhook| server.add_webhook(webhook));
         let mut inner = Inner::new(self.start, server);
         inner.registry = self.registry;
         inner.latency = self.latency;

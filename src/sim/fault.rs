@@ -106,6 +106,12 @@ pub enum FaultAction {
     RegistryDown {},
     /// Webhooks are lost on their way into the cluster.
     WebhooksLost {},
+    /// An admission webhook refuses connections.
+    AdmissionDown {
+        /// Its name; empty for all.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        webhook: String,
+    },
     /// The Kubernetes API refuses requests.
     ApiError {
         /// 409, 429, 500, 503 or 504.
@@ -245,6 +251,7 @@ impl FaultAction {
             FaultAction::GitSlow { .. } => "gitSlow",
             FaultAction::RegistryDown {} => "registryDown",
             FaultAction::WebhooksLost {} => "webhooksLost",
+            FaultAction::AdmissionDown { .. } => "admissionDown",
             FaultAction::ApiError { .. } => "apiError",
             FaultAction::AnswerLost { .. } => "answerLost",
             FaultAction::Slow { .. } => "slow",
@@ -271,6 +278,7 @@ impl FaultAction {
                 let when = if *after_request { "after the request" } else { "" };
                 format!("{}, back after {restart_after}", words(&[name, actor, when]))
             }
+            FaultAction::AdmissionDown { webhook } => words(&[name, webhook]),
             FaultAction::Partition { actor } => format!("{name} {actor}"),
             FaultAction::Stale { actor, kind } | FaultAction::DropEvents { actor, kind } => {
                 words(&[name, actor, kind])

@@ -155,6 +155,7 @@ impl Inner {
             FaultAction::ClockSkew { actor, ahead_ms } => {
                 self.each_actor(|a| a.name.as_ref() == actor, |actor| actor.skew = *ahead_ms);
             }
+            FaultAction::AdmissionDown { webhook } => self.server.set_webhook_down(webhook, true),
             FaultAction::Compact {} => {
                 let head = self.server.version();
                 self.server.compact(head);
@@ -174,6 +175,9 @@ impl Inner {
         self.faults.active.retain(|(active, _)| *active != index);
         if let FaultAction::ClockSkew { actor, .. } = &fault.what {
             self.each_actor(|a| a.name.as_ref() == actor, |actor| actor.skew = 0);
+        }
+        if let FaultAction::AdmissionDown { webhook } = &fault.what {
+            self.server.set_webhook_down(webhook, false);
         }
         self.note_fault(fault.what.name(), format!("{} ends", fault.what));
     }

@@ -6,6 +6,7 @@ use super::Reader;
 use super::expect::expectations;
 use super::fields::Fields;
 use super::node::{Node, Shape, Spot};
+use crate::apiserver::webhook::Webhook;
 use crate::scenario::mistake::Mistake;
 use crate::sim::script::{
     Action, ClusterSpec, DeliverySpec, PipelineSpec, RepositorySpec, Scenario, Step, SyncSpec,
@@ -14,7 +15,7 @@ use crate::sim::{Fault, FaultAction, FaultPlan};
 use crate::time::Duration;
 
 pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
-    const KEYS: [&str; 12] = [
+    const KEYS: [&str; 13] = [
         "scenario",
         "about",
         "seed",
@@ -24,6 +25,7 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         "registry",
         "pipelines",
         "sync",
+        "webhooks",
         "faults",
         "steps",
         "expect",
@@ -43,6 +45,7 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         registry: fields.has("registry").then(|| fields.texts(reader, "registry")),
         pipelines: pipelines(reader, &fields),
         sync: syncs(reader, &fields),
+        webhooks: webhooks(reader, &fields),
         faults: FaultPlan { faults: faults(reader, &fields) },
         steps: Vec::new(),
         expect: expectations(reader, &fields, None),
@@ -215,6 +218,17 @@ fn sync(reader: &mut Reader<'_>, node: &Node, name: &str) -> SyncSpec {
         source_interval: fields.duration(reader, "sourceInterval"),
         spec: SPEC.iter().filter_map(|key| Some(((*key).to_owned(), fields.value(key)?))).collect(),
     }
+}
+
+fn webhooks(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, Webhook> {
+    let Some(node) = fields.get("webhooks") else { return BTreeMap::new() };
+    let all = Fields::open(reader, node, "webhooks", "webhooks by name");
+    let read = all.iter().filter_map(|(name, _, node)| {
+        let path = format!("webhooks.{name}");
+        let webhook: Webhook = typed(reader, node, &path, "a webhook")?;
+        Some((name.to_owned(), Webhook { name: name.to_owned(), ..webhook }))
+    });
+    read.collect()
 }
 
 fn faults(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Fault> {

@@ -90,6 +90,36 @@ expect:
 }
 
 #[test]
+fn webhooks_are_read_by_name_and_printed_as_they_are_written() {
+    let source = "\
+scenario: Hooks
+webhooks:
+  injector:
+    service: mesh/injector
+    path: /inject
+    does:
+    - inject:
+        container:
+          image: proxy:1
+          name: proxy
+    - deny:
+        message: too many
+      when:
+        above: 3
+        field: spec.replicas
+steps:
+  - at: 1m0s
+    fault:
+      admissionDown:
+        webhook: injector
+";
+    let scenario = scenario(source);
+    assert_eq!(scenario.webhooks["injector"].name, "injector");
+    assert_eq!(scenario.webhooks["injector"].does.len(), 2);
+    assert_eq!(scenario.to_string(), source);
+}
+
+#[test]
 fn mistakes_are_told_by_line_column_and_word() {
     let check = |source: &str, line, column, length, message: &str| {
         assert_eq!(mistake(source), (line, column, length, message.to_owned()), "{source}");

@@ -34,6 +34,9 @@ pub(crate) fn set_up(script: &Script, builder: WorldBuilder, controllers: Contro
     for hosted in script.repositories.values() {
         builder = builder.repository(&hosted.url, hosted.repository.clone());
     }
+    for webhook in scenario.webhooks.values() {
+        builder = builder.webhook(webhook.clone());
+    }
     if scenario.registry.is_some() {
         builder = builder.registry(Registry::default());
     }

@@ -152,6 +152,15 @@ fn action_mistake(
         FaultAction::ApiError { requests, .. }
         | FaultAction::AnswerLost { requests }
         | FaultAction::Slow { requests, .. } => actor_mistake(path, &requests.actor, known),
+        FaultAction::AdmissionDown { webhook } => {
+            let names: Vec<&str> = script.scenario.webhooks.keys().map(String::as_str).collect();
+            let there = webhook.is_empty() || names.contains(&webhook.as_str());
+            (!there).then(|| {
+                Mistake::at(path, format!("there is no webhook {webhook:?}"))
+                    .expected(format!("expected one of: {}", names.join(", ")))
+                    .did_you_mean(webhook, names)
+            })
+        }
         FaultAction::NodeDown { node } => {
             let nodes = known.world.server().objects_of("", "Node");
             let names: Vec<&str> = nodes.map(|node| node.name()).collect();

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::apiserver::webhook::Webhook;
 use crate::engine::Policies;
 use crate::sim::{FaultAction, FaultPlan};
 use crate::time::Duration;
@@ -48,6 +49,8 @@ pub struct Scenario {
     pub pipelines: BTreeMap<String, PipelineSpec>,
     /// What the GitOps engine keeps in sync, by name of the Kustomization.
     pub sync: BTreeMap<String, SyncSpec>,
+    /// Who answers admission webhooks, by name; configurations in the cluster lead to them.
+    pub webhooks: BTreeMap<String, Webhook>,
     /// What goes wrong.
     pub faults: FaultPlan,
     /// What is done, by time; steps of the same time in the order written.
@@ -349,6 +352,12 @@ impl Scenario {
     /// Applies manifests at the start.
     pub fn apply(mut self, manifests: &str) -> Self {
         self.cluster.apply.push(manifests.into());
+        self
+    }
+
+    /// Adds somebody who answers admission webhooks, in place of one of that name.
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.webhooks.insert(webhook.name.clone(), webhook);
         self
     }
 

@@ -8,6 +8,7 @@ use super::{
     Action, Claim, Count, DeliverySpec, Expectation, PipelineSpec, RepositorySpec, Scenario, Step,
     SyncSpec, Test, When,
 };
+use crate::apiserver::webhook::Webhook;
 use crate::manifest::yaml;
 use crate::time::Duration;
 
@@ -28,6 +29,7 @@ impl fmt::Display for Scenario {
         }
         file.map("pipelines", &self.pipelines, pipeline);
         file.map("sync", &self.sync, sync);
+        file.map("webhooks", &self.webhooks, webhook);
         if !self.faults.is_empty() {
             let faults = serde_json::to_value(&self.faults).map_err(|_| fmt::Error)?;
             file.put("faults", faults);
@@ -187,6 +189,15 @@ fn sync(spec: &SyncSpec) -> Fields {
     span(&mut fields, "sourceInterval", spec.source_interval);
     fields.extend(spec.spec.iter().map(|(field, value)| (field.clone(), value.clone())));
     fields
+}
+
+/// The address first, as a person writes it.
+fn webhook(webhook: &Webhook) -> Fields {
+    let Ok(Value::Object(mut written)) = serde_json::to_value(webhook) else {
+        return Fields::new();
+    };
+    let keys = ["service", "path", "url", "does"];
+    keys.iter().filter_map(|key| Some(((*key).to_owned(), written.remove(*key)?))).collect()
 }
 
 /// A step, as several of the same time where it does one kind of thing twice, or in an order that a
