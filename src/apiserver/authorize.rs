@@ -4,11 +4,13 @@
 
 mod attributes;
 mod escalation;
+mod impersonate;
 mod roles;
 mod subject;
 
 pub(super) use attributes::{Attributes, ResourceTarget, Target};
 pub(super) use escalation::check_escalation;
+pub(super) use impersonate::impersonate;
 pub(super) use roles::bootstrap;
 
 use std::sync::LazyLock;

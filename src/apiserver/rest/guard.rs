@@ -25,6 +25,21 @@ pub(super) fn guard(
     }
 }
 
+/// The caller of a request that is made as somebody else: `wanted`, as the `Impersonate-*` headers give it,
+/// with the groups that follow from the name.
+///
+/// # Errors
+///
+/// When the caller may not be that, or may not do this as that; when there are groups without a name.
+pub fn impersonate(
+    server: &Server,
+    caller: &Caller,
+    wanted: &Caller,
+    request: &HttpRequest<'_>,
+) -> Result<Caller, Status> {
+    authorize::impersonate(server, caller, wanted, &wish(request))
+}
+
 /// What a request wants to do.
 pub(super) fn wish(request: &HttpRequest<'_>) -> Attributes {
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));

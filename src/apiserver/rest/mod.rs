@@ -34,6 +34,7 @@ mod route;
 
 use serde_json::Value;
 
+pub use guard::impersonate;
 pub use route::{Route, route};
 
 use super::server::Server;
