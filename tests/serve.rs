@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use driftlab::apiserver::Users;
 use driftlab::scenario;
 use driftlab::serve::{Model, Options, Pace, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
@@ -48,7 +49,7 @@ impl Kubectl {
     fn at(addr: SocketAddr) -> Option<Self> {
         let program = driftlab_tests::tool("kubectl")?;
         let config = std::env::temp_dir().join(format!("driftlab-serve-{}.yaml", addr.port()));
-        std::fs::write(&config, kubeconfig(&format!("http://{addr}"), None)).expect("writable");
+        std::fs::write(&config, kubeconfig(&format!("http://{addr}"), "", &Users::default())).expect("writable");
         Some(Kubectl { program, config })
     }
 
@@ -257,7 +258,7 @@ fn a_watch_tells_what_there_is_and_ends_when_it_is_told_to() {
 #[test]
 fn who_has_no_token_is_nobody() {
     let world = World::builder().controllers(Controllers::None).build();
-    let options = Options { token: Some("s3cret".into()), ..Options::default() };
+    let options = Options { users: Users::admin("s3cret"), ..Options::default() };
     let addr = serve(world, options);
     assert!(get(addr, "/api/v1/pods", "").starts_with("HTTP/1.1 401 "));
     assert!(

@@ -23,7 +23,7 @@ mod addresses;
 mod audit;
 mod authenticate;
 mod authorize;
-mod base64;
+pub(crate) mod base64;
 mod bootstrap;
 mod custom;
 mod golang;

@@ -92,6 +92,11 @@ impl Server {
         self.webhooks.set_down(name, down);
     }
 
+    /// How it decides who may do what.
+    pub fn authorization(&self) -> Authorization {
+        self.authorization
+    }
+
     /// Answers a request, made at `now`, and keeps what it changes.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! `driftlab serve`: the cluster behind a port, for kubectl.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use driftlab::apiserver::{Authorization, Users};
 use driftlab::report::{self, Options as Drawing};
 use driftlab::scenario::History;
 use driftlab::serve::{LONGEST_PASS, Model, Options, Serving, kubeconfig};
@@ -22,8 +23,13 @@ usage: driftlab serve [FILE] [OPTIONS]
 FILE is a scenario; without one the cluster is empty.
 
   --addr ADDR          where to listen; 127.0.0.1:0, a free port, if not given
-  --token TOKEN        who brings it is admin; without one everybody on the loopback is. kubectl sends
-                       tokens over https only, so this is for other clients, or behind a TLS proxy
+  --token TOKEN        who brings it is admin, of system:masters; without this and --users, everybody on
+                       the loopback is. With either, the kubeconfig speaks https
+  --users FILE         more users and their tokens, a line each, as for kube-apiserver's
+                       --token-auth-file: token,user,uid,\"group,group\". They may do what Roles and their
+                       bindings say; the kubeconfig has a context alice@driftlab for alice
+  --anonymous-auth true|false
+                       whether who brings no token is answered, as far as system:anonymous may ask
   --kubeconfig PATH    write a kubeconfig there; driftlab.kubeconfig in the temporary folder if not given
   --time real|60x|manual
                        how fast the cluster's time runs. By hand: Enter lets a second pass, `10s` and
@@ -55,6 +61,7 @@ struct Arguments {
     file: Option<PathBuf>,
     addr: SocketAddr,
     options: Options,
+    users: Option<PathBuf>,
     kubeconfig: PathBuf,
     ready: Option<PathBuf>,
     controllers: Option<Controllers>,
@@ -69,6 +76,7 @@ impl Arguments {
             file: None,
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             options: Options::default(),
+            users: None,
             kubeconfig: std::env::temp_dir().join("driftlab.kubeconfig"),
             ready: None,
             controllers: None,
@@ -78,7 +86,11 @@ impl Arguments {
             match arg {
                 Short('h') | Long("help") => return Ok(None),
                 Long("addr") => read.addr = value(args, "--addr")?,
-                Long("token") => read.options.token = Some(text(args)?),
+                Long("token") => read.options.users.add_admin(&token(args)?),
+                Long("users") => read.users = Some(args.value()?.into()),
+                Long("anonymous-auth") => {
+                    read.options.anonymous = value(args, "--anonymous-auth")?;
+                }
                 Long("kubeconfig") => read.kubeconfig = args.value()?.into(),
                 Long("time") => read.options.pace = value(args, "--time")?,
                 Long("controllers") => read.controllers = Some(controllers(&text(args)?)?),
@@ -87,14 +99,34 @@ impl Arguments {
                 other => return Err(other.unexpected().into()),
             }
         }
+        read.add_users()?;
         Ok(Some(read))
+    }
+
+    /// Reads the file of users, if there is one.
+    fn add_users(&mut self) -> Result<(), Mistake> {
+        let Some(path) = &self.users else { return Ok(()) };
+        let wrong = |why: String| Mistake(format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let users: Users = text.parse().map_err(wrong)?;
+        if users.is_empty() {
+            return Err(wrong("no users".into()));
+        }
+        for (token, user) in users.iter() {
+            if self.options.users.find(token).is_some() {
+                return Err(wrong(format!("{} has the token of admin", user.user)));
+            }
+            self.options.users.add(token, user.clone());
+        }
+        Ok(())
     }
 
     fn world(&self) -> Result<World, Mistake> {
         let start = now();
         let Some(file) = &self.file else {
             let controllers = self.controllers.unwrap_or_default();
-            return Ok(World::builder().start_at(start).controllers(controllers).build());
+            let builder = World::builder().authorization(Authorization::Rbac);
+            return Ok(builder.start_at(start).controllers(controllers).build());
         };
         let loaded = load(file, None, History::Newest)?;
         let flux = loaded.scenario().cluster.flux;
@@ -105,14 +137,18 @@ impl Arguments {
     async fn serve(self, world: World) -> Exit {
         let mistake = |what: &str, error: std::io::Error| Mistake(format!("{what}: {error}"));
         let (addr, start) = (self.addr, world.trace().start());
-        let token = self.options.token.clone();
+        let users = self.options.users.clone();
         let model = Model::new(world, self.options);
         let serving = Serving::open(model.clone(), addr).await;
         let serving = serving.map_err(|error| mistake(&format!("listening on {addr}"), error))?;
-        let url =
-            format!("http://{}", serving.addr().map_err(|error| mistake("listening", error))?);
+        let (scheme, authority) = match users.is_empty() {
+            true => ("http", ""),
+            false => ("https", serving.authority()),
+        };
+        let port = serving.addr().map_err(|error| mistake("listening", error))?;
+        let url = format!("{scheme}://{port}");
         let path = self.kubeconfig.display().to_string();
-        std::fs::write(&self.kubeconfig, kubeconfig(&url, token.as_deref()))
+        write_privately(&self.kubeconfig, &kubeconfig(&url, authority, &users))
             .map_err(|error| mistake(&path, error))?;
         print(&format!(
             "The cluster is at {url}. In another terminal:\n\n  export KUBECONFIG={path}\n  kubectl get all --all-namespaces\n\n"
@@ -135,6 +171,25 @@ impl Arguments {
             _ = tokio::signal::ctrl_c() => {}
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes what holds tokens: nobody else is to read it.
+fn write_privately(path: &Path, text: &str) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    std::fs::write(path, text)
+}
+
+fn token(args: &mut lexopt::Parser) -> Result<String, Mistake> {
+    match text(args)? {
+        empty if empty.is_empty() => Err(Mistake("--token is empty".into())),
+        token => Ok(token),
     }
 }
 

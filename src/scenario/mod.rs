@@ -98,6 +98,7 @@ use std::path::Path;
 
 use prepare::Script;
 
+use crate::apiserver::Authorization;
 use crate::sim::{Controllers, World};
 use crate::time::Timestamp;
 
@@ -165,9 +166,11 @@ impl Loaded {
         &self.script.scenario
     }
 
-    /// The world as it is when the scenario begins, at `start`; what people do in it is left to them.
+    /// The world as it is when the scenario begins, at `start`; what people do in it is left to them, as far
+    /// as roles allow it: it authorizes as a real cluster does.
     pub fn world(&self, start: Timestamp, controllers: Controllers) -> World {
         let builder = World::builder().start_at(start).seed(self.script.scenario.seed);
+        let builder = builder.authorization(Authorization::Rbac);
         run::begin::set_up(&self.script, builder, controllers)
     }
 

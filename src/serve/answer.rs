@@ -35,7 +35,16 @@ where
     B::Error: Display,
 {
     let (parts, body) = request.into_parts();
-    let caller = match model.access().caller(&parts.headers) {
+    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let request = HttpRequest {
+        method: parts.method.as_str(),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()),
+        content_type: header(CONTENT_TYPE),
+        accept: header(ACCEPT),
+        body: &[],
+    };
+    let access = model.access();
+    let caller = match model.peek(|world| access.caller(world, &parts.headers, &request)) {
         Ok(caller) => caller,
         Err(status) => return whole(status.into(), false),
     };
@@ -46,14 +55,7 @@ where
         Ok(body) => body,
         Err(error) => return whole(unreadable(&error.to_string()).into(), false),
     };
-    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let request = HttpRequest {
-        method: parts.method.as_str(),
-        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()),
-        content_type: header(CONTENT_TYPE),
-        accept: header(ACCEPT),
-        body: &body,
-    };
+    let request = HttpRequest { body: &body, ..request };
     let answered = model.with(|world| match request.content_type.starts_with(PROTOBUF) {
         true => carry_out_protobuf(world, &caller, &request),
         false => carry_out(world, &caller, &request),

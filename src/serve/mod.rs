@@ -18,6 +18,7 @@ mod pace;
 mod port;
 mod service;
 mod time;
+mod tls;
 mod upkeep;
 mod watch;
 

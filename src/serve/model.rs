@@ -12,17 +12,39 @@ use super::caller::Access;
 use super::pace::Pace;
 use super::upkeep::Upkeep;
 use crate::api::ResourceVersion;
+use crate::apiserver::{Authorization, Users};
 use crate::sim::World;
 use crate::time::{Duration, Timestamp};
 use crate::trace::Trace;
 
 /// Who is let in to a model, and how its time runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// The token that makes its bearer `admin` of `system:masters`. Without one everybody is.
-    pub token: Option<String>,
+    /// Who may come in, by token. Without anybody, whoever comes is `admin` of `system:masters`.
+    pub users: Users,
+    /// Whether requests without a token are answered, as far as `system:anonymous` may ask: only in a world
+    /// that authorizes by roles.
+    pub anonymous: bool,
     /// How fast the world's time runs.
     pub pace: Pace,
+}
+
+impl Default for Options {
+    /// Everybody is `admin`, in real time.
+    fn default() -> Self {
+        Options { users: Users::default(), anonymous: true, pace: Pace::default() }
+    }
+}
+
+impl Options {
+    fn access(&self, world: &World) -> Access {
+        let by_roles = world.server().authorization() == Authorization::Rbac;
+        match self.users.is_empty() {
+            true => Access::Open,
+            false if self.anonymous && by_roles => Access::Anonymous,
+            false => Access::Known,
+        }
+    }
 }
 
 /// A world that answers HTTP requests, and whose time runs. A clone is the same model.
@@ -99,10 +121,11 @@ const TELLING: Span = Span::from_millis(250);
 
 impl Model {
     /// Puts a world behind the protocol.
-    pub fn new(world: World, options: Options) -> Self {
+    pub fn new(mut world: World, options: Options) -> Self {
+        let access = options.access(&world);
+        world.set_users(options.users);
         let standing = watch::Sender::new(Standing::of(&world));
         let state = Mutex::new(State { began: (Instant::now(), world.now()), world });
-        let access = Access { token: options.token };
         Model(Arc::new(Shared { state, standing, access, pace: options.pace }))
     }
 
@@ -140,8 +163,8 @@ impl Model {
         self.0.pace
     }
 
-    pub(super) fn access(&self) -> &Access {
-        &self.0.access
+    pub(super) fn access(&self) -> Access {
+        self.0.access
     }
 
     /// Looks at the world as it stands.

@@ -5,21 +5,30 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration as Span;
 
+use http_body_util::Either;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::answer::answer;
+use super::caller::Access;
 use super::model::Model;
+use super::tls::{self, Tls};
 use crate::time::Timestamp;
 use crate::trace::Trace;
+
+/// How long somebody may take to say what is wanted.
+const PATIENCE: Span = Span::from_secs(300);
 
 /// A model that is being served on a port.
 #[derive(Debug)]
 pub struct Serving {
     model: Model,
     listener: TcpListener,
+    tls: Tls,
 }
 
 impl Serving {
@@ -30,14 +39,16 @@ impl Serving {
     /// When the address is taken or not allowed; when it is not on the loopback and there is no token,
     /// which would give the cluster to whoever comes by.
     pub async fn open(model: Model, addr: SocketAddr) -> io::Result<Self> {
-        if !addr.ip().is_loopback() && model.access().token.is_none() {
+        if !addr.ip().is_loopback() && model.access() == Access::Open {
             let message = format!(
                 "{addr} can be reached from elsewhere; give a token, or listen on 127.0.0.1"
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let listener = TcpListener::bind(addr).await?;
-        Ok(Serving { model, listener })
+        let key = tls::secret()?;
+        model.with(|world| world.set_signing_key(&key));
+        Ok(Serving { model, listener, tls: Tls::at(addr)? })
     }
 
     /// The address that is listened on.
@@ -47,6 +58,11 @@ impl Serving {
     /// When the system does not say.
     pub fn addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The certificate, as PEM, by which clients that speak TLS know the server's. It is made anew every time.
+    pub fn authority(&self) -> &str {
+        &self.tls.authority
     }
 
     /// Answers requests and lets time pass, until the future is dropped. `tell` is handed what
@@ -59,17 +75,17 @@ impl Serving {
         let time = self.model.pass_time(&mut tell);
         tokio::select! {
             () = time => unreachable!("time does not end"),
-            failed = accept(&self.listener, &self.model) => failed,
+            failed = accept(&self) => failed,
         }
     }
 }
 
-async fn accept(listener: &TcpListener, model: &Model) -> io::Result<()> {
+async fn accept(serving: &Serving) -> io::Result<()> {
     loop {
-        match listener.accept().await {
+        match serving.listener.accept().await {
             Ok((stream, _)) => {
                 stream.set_nodelay(true)?;
-                tokio::spawn(connection(stream, model.clone()));
+                tokio::spawn(connection(stream, serving.model.clone(), serving.tls.clone()));
             }
             // One client's trouble; or too many files are open, which passes.
             Err(error) if is_passing(&error) => tokio::time::sleep(Span::from_millis(50)).await,
@@ -78,13 +94,28 @@ async fn accept(listener: &TcpListener, model: &Model) -> io::Result<()> {
     }
 }
 
-async fn connection(stream: TcpStream, model: Model) {
-    let service = service_fn(|request| {
-        let model = &model;
-        async move { Ok::<_, Infallible>(answer(model, request).await) }
-    });
+/// Answers what comes over a connection, whether it is in the clear or speaks TLS.
+async fn connection(stream: TcpStream, model: Model, tls: Tls) {
+    let mut first = [0];
+    let begun = async {
+        match stream.peek(&mut first).await? {
+            1 if first == [tls::HANDSHAKE] => tls.acceptor.accept(stream).await.map(Either::Right),
+            _ => Ok(Either::Left(stream)),
+        }
+    };
+    match timeout(PATIENCE, begun).await {
+        Ok(Ok(Either::Left(stream))) => answer_on(stream, &model).await,
+        Ok(Ok(Either::Right(stream))) => answer_on(stream, &model).await,
+        // Who says nothing, or knows no TLS, has had its turn.
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+async fn answer_on(stream: impl AsyncRead + AsyncWrite + Unpin, model: &Model) {
+    let service =
+        service_fn(|request| async move { Ok::<_, Infallible>(answer(model, request).await) });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(Span::from_secs(300));
+    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     // A connection that breaks is its client's matter.
     let _broken = server.serve_connection(TokioIo::new(stream), service).await;
 }

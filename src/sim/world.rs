@@ -17,7 +17,7 @@ use super::registry::Registry;
 
 use super::strike::Faults;
 use crate::api::{ApiRequest, ApiResponse, Caller, ResourceVersion, Status, WriteOptions};
-use crate::apiserver::Server;
+use crate::apiserver::{Server, Users};
 use crate::cluster::{self, Kubelet};
 use crate::engine::Policies;
 use crate::engine::kustomize::KustomizationController;
@@ -80,6 +80,16 @@ impl World {
     /// The cluster's API server, to look at: reading here is nobody's request.
     pub fn server(&self) -> &Server {
         &self.inner.server
+    }
+
+    /// Has the API server know users by their tokens.
+    pub fn set_users(&mut self, users: Users) {
+        self.inner_mut().server.set_users(users);
+    }
+
+    /// Has the API server sign the tokens that it issues with a key; see [`Server::set_signing_key`].
+    pub fn set_signing_key(&mut self, key: &[u8]) {
+        self.inner_mut().server.set_signing_key(key);
     }
 
     /// The image registry.

@@ -20,6 +20,19 @@ use crate::api::Caller;
 pub struct Users(BTreeMap<String, Caller>);
 
 impl Users {
+    /// One user alone: `admin` of `system:masters`, who may do everything.
+    pub fn admin(token: &str) -> Self {
+        let mut users = Users::default();
+        users.add_admin(token);
+        users
+    }
+
+    /// Adds `admin` of `system:masters`, who may do everything.
+    pub fn add_admin(&mut self, token: &str) {
+        let groups = vec!["system:masters".into()];
+        self.add(token, Caller { uid: "admin".into(), groups, ..Caller::new("admin", "") });
+    }
+
     /// Adds a user, who is `system:authenticated` besides.
     pub fn add(&mut self, token: &str, mut user: Caller) {
         let all = "system:authenticated".to_owned();
