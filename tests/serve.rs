@@ -49,7 +49,8 @@ impl Kubectl {
     fn at(addr: SocketAddr) -> Option<Self> {
         let program = driftlab_tests::tool("kubectl")?;
         let config = std::env::temp_dir().join(format!("driftlab-serve-{}.yaml", addr.port()));
-        std::fs::write(&config, kubeconfig(&format!("http://{addr}"), "", &Users::default())).expect("writable");
+        std::fs::write(&config, kubeconfig(&format!("http://{addr}"), "", &Users::default()))
+            .expect("writable");
         Some(Kubectl { program, config })
     }
 
