@@ -11,6 +11,7 @@ mod compare;
 mod conflict;
 mod entries;
 mod merge;
+mod order;
 mod remove;
 mod scale;
 mod set;
@@ -25,6 +26,7 @@ use crate::apiserver::schema::KindSchema;
 use crate::time::Timestamp;
 
 pub use apply::{Applied, apply};
+pub use order::keys_have_two_orders;
 pub use scale::{parent_entries, scale_entries};
 pub use set::{FieldSet, MalformedFields};
 pub use update::{keep_times, update};

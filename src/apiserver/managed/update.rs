@@ -44,12 +44,14 @@ pub fn update(
 }
 
 /// Keeps the stored managers when nothing but their times would change: such a write is none.
+/// (`IgnoreManagedFieldsTimestampsTransformer`.)
 pub fn keep_times(live: &Value, new: &mut Value) {
     let stored = live.pointer("/metadata/managedFields");
     let own = new.pointer("/metadata/managedFields");
     if let (Some(Value::Array(stored)), Some(Value::Array(own))) = (stored, own)
         && stored != own
         && is_same_but_for_times(stored, own)
+        && is_same_but_for_managers(live, new)
     {
         new["metadata"]["managedFields"] = stored.clone().into();
     }
@@ -59,6 +61,18 @@ pub fn keep_times(live: &Value, new: &mut Value) {
 fn is_same_but_for_times(one: &[Value], other: &[Value]) -> bool {
     one.len() == other.len()
         && by_manager(one).into_iter().zip(by_manager(other)).all(|(a, b)| told(a).eq(told(b)))
+}
+
+/// Whether two states of an object tell the same of all but its managers.
+fn is_same_but_for_managers(one: &Value, other: &Value) -> bool {
+    fn but<'v>(
+        value: &'v Value,
+        left_out: &'v str,
+    ) -> impl Iterator<Item = (&'v String, &'v Value)> {
+        value.as_object().into_iter().flatten().filter(move |(field, _)| *field != left_out)
+    }
+    but(one, "metadata").eq(but(other, "metadata"))
+        && but(&one["metadata"], "managedFields").eq(but(&other["metadata"], "managedFields"))
 }
 
 fn by_manager(entries: &[Value]) -> Vec<&Value> {

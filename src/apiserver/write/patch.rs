@@ -73,7 +73,7 @@ impl Write<'_> {
         let applied = self.manage_apply(live, &config, options.force)?;
         self.expect_place(&mut config)?;
         match (applied, old) {
-            (Applied::Unchanged, Some(old)) if asks || self.is_stored_short(&old) => {
+            (Applied::Unchanged, Some(old)) if asks || self.is_stored_otherwise(&old) => {
                 self.expect_given(&old, &config)?;
                 self.replace(&old, old.as_value().clone(), Managed::Applied)
             }

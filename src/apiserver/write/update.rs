@@ -74,7 +74,7 @@ impl Write<'_> {
             self.validate_by_webhooks(subject, Some(&value))?;
             managed::keep_times(before, &mut value);
         }
-        if value == *before && !self.is_stored_short(old) {
+        if value == *before && !self.is_stored_otherwise(old) {
             return Ok((200, Body::Object(old.clone())));
         }
         if self.subresource.is_none() && self.is_charged_again() {
@@ -95,19 +95,29 @@ impl Write<'_> {
         self.resource.is("", "Service") || self.resource.is("", "PersistentVolumeClaim")
     }
 
-    /// Whether the object was stored without something that a real server fills in whenever it reads
-    /// it: the first update of such an object is a change, whatever it says.
-    pub(super) fn is_stored_short(&self, old: &Object) -> bool {
-        let short = match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
+    /// Whether the stored bytes would become others although the object stays the same: then an update
+    /// is a change, whatever it says.
+    pub(super) fn is_stored_otherwise(&self, old: &Object) -> bool {
+        let version = old.resource_version().parse().map(ResourceVersion).unwrap_or_default();
+        let Some(entry) = self.server.history.get(version) else { return false };
+        // The scale subresource writes the keys of managed items in the order of their text, all others
+        // by what they say: 443 before 80, or after it.
+        let by_scale = self.subresource == Some(Subresource::Scale);
+        entry.before.is_none() && self.is_stored_short(old)
+            || by_scale != (entry.subresource == "scale") && managed::keys_have_two_orders(old)
+    }
+
+    /// Whether the object was first stored without something that a real server fills in whenever it
+    /// reads it.
+    fn is_stored_short(&self, old: &Object) -> bool {
+        match (self.resource.gvk.group.as_str(), self.resource.gvk.kind.as_str()) {
             ("", "PersistentVolumeClaim") => true,
             ("batch", "Job") => {
                 old.label("controller-uid").is_some()
                     && old.get("metadata.labels") == old.get("spec.template.metadata.labels")
             }
             _ => false,
-        };
-        let version = old.resource_version().parse().map(ResourceVersion).unwrap_or_default();
-        short && self.server.history.get(version).is_some_and(|entry| entry.before.is_none())
+        }
     }
 
     /// Optimistic concurrency: some kinds are not updated without a version.
