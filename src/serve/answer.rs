@@ -116,10 +116,10 @@ fn unreadable(why: &str) -> Status {
 
 fn whole(response: HttpResponse, head: bool) -> Response<Body> {
     let (kind, text) = match response.body {
-        HttpBody::Json(value) => (media_type(&value), value.to_string()),
+        HttpBody::Json(value) => (media_type(&value), rest::text(&value)),
         HttpBody::Text(text) => ("text/plain; charset=utf-8", text),
         HttpBody::Events(events) => {
-            ("application/json", events.iter().map(|event| format!("{event}\n")).collect())
+            ("application/json", events.iter().map(|event| rest::text(event) + "\n").collect())
         }
     };
     let body = if head { Bytes::new() } else { Bytes::from(text) };

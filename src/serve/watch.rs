@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration as Span;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::model::{Deadline, Model, Standing};
 use crate::api::{ApiResponse, Body as Answer, ResourceVersion, Status, Verb, WatchEvent};
-use crate::apiserver::rest::Route;
+use crate::apiserver::rest::{self, Route};
 use crate::sim::World;
 
 /// So many bytes of events are written at once, and an event more.
@@ -93,7 +93,8 @@ fn events_in(answer: ApiResponse) -> Vec<WatchEvent> {
 }
 
 fn push(text: &mut String, event: &Value) {
-    writeln!(text, "{event}").expect("a string takes all");
+    text.push_str(&rest::text(event));
+    text.push('\n');
 }
 
 /// The body of the answer to a watch: a line of JSON an event.

@@ -31,11 +31,13 @@ pub mod protobuf;
 mod query;
 mod render;
 mod route;
+mod text;
 
 use serde_json::Value;
 
 pub use guard::impersonate;
 pub use route::{Route, route};
+pub use text::text;
 
 use super::server::Server;
 use crate::api::{Caller, Status};

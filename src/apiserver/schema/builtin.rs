@@ -1,6 +1,6 @@
 //! The table of built-in kinds, read once. Structures are read when they are first needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::types::{
@@ -15,6 +15,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table::index(TEXT));
 
 struct Table {
     kinds: BTreeMap<GroupVersionKind, Arc<KindSchema>>,
+    groups: BTreeSet<String>,
     types: Vec<Entry>,
     by_name: BTreeMap<&'static str, u16>,
 }
@@ -37,6 +38,17 @@ pub(super) fn structure(position: u16) -> &'static Struct {
     entry.read.get_or_init(|| read_struct(&TABLE, entry))
 }
 
+/// Whether a version, such as `apps/v1`, is of a group of built-in kinds, or of answers about them.
+pub(in crate::apiserver) fn is_built_in(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    matches!(group, "" | "meta.k8s.io") || TABLE.groups.contains(group)
+}
+
+/// The names of the fields of metadata, as Go declares them.
+pub(in crate::apiserver) fn metadata_order() -> impl Iterator<Item = &'static str> + Clone {
+    structure(TABLE.by_name["ObjectMeta"]).fields.iter().map(|field| &*field.name)
+}
+
 /// The structure of this name.
 pub(super) fn named(name: &str) -> StructRef {
     StructRef::Builtin(TABLE.by_name[name])
@@ -50,13 +62,15 @@ impl Table {
             .enumerate()
             .map(|(i, entry)| (entry.header.split(' ').next().unwrap_or(""), i as u16))
             .collect();
-        let mut table = Table { kinds: BTreeMap::new(), types, by_name };
+        let (kinds, groups) = (BTreeMap::new(), BTreeSet::new());
+        let mut table = Table { kinds, groups, types, by_name };
         table.kinds = text
             .lines()
             .filter_map(|line| line.strip_prefix("kind "))
             .map(|line| read_kind(&table.by_name, line))
             .map(|kind| (kind.gvk.clone(), Arc::new(kind)))
             .collect();
+        table.groups = table.kinds.keys().map(|gvk| gvk.group.clone()).collect();
         table
     }
 }

@@ -14,6 +14,7 @@ mod structural;
 mod types;
 mod validate;
 
+pub(in crate::apiserver) use builtin::{is_built_in, metadata_order};
 pub use convert::{convert, zero_object};
 pub use decode::decode;
 pub(in crate::apiserver) use decode::{normalize, normalize_merged};
