@@ -64,7 +64,7 @@ struct Task<S> {
 }
 
 enum Awaits {
-    Answer(Request),
+    Answer(Box<Request>),
     Wake(Timestamp),
 }
 
@@ -356,7 +356,7 @@ where
                 let task = self.tasks.remove(i);
                 let response = match task.awaits {
                     Awaits::Wake(_) => Response::Woken,
-                    Awaits::Answer(request) => self.answer(request, server, missing, now),
+                    Awaits::Answer(request) => self.answer(*request, server, missing, now),
                 };
                 let next = self.reconciler.step(task.state, response, now);
                 self.put(task.key, next, now);
@@ -466,7 +466,7 @@ impl<R: Reconciler> Running<R> {
     fn put(&mut self, key: ObjectRef, next: Next<R::State>, now: Timestamp) {
         match next {
             Next::Ask(state, request) => {
-                self.tasks.push(Task { key, state, awaits: Awaits::Answer(request) });
+                self.tasks.push(Task { key, state, awaits: Awaits::Answer(request.into()) });
             }
             Next::Wait(state, span) => {
                 self.tasks.push(Task { key, state, awaits: Awaits::Wake(now + span) });
