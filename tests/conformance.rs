@@ -10,7 +10,6 @@
 //! tables of FIDELITY.md.
 
 mod conformance {
-    pub(crate) mod normal;
     pub(crate) mod page;
     pub(crate) mod replay;
 }
@@ -20,7 +19,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use conformance::page;
-use conformance::replay::{Level, Outcome, replay};
+use conformance::replay::{Outcome, replay};
+use driftlab_tests::exchange::Level;
 
 const TRANSCRIPTS: [&str; 4] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl", "webhooks.jsonl"];
 

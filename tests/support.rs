@@ -1,5 +1,10 @@
 //! What the tests share.
 
+#[path = "conformance/exchange.rs"]
+pub mod exchange;
+#[path = "conformance/normal.rs"]
+pub mod normal;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -125,7 +125,9 @@ impl Arguments {
         let start = now();
         let Some(file) = &self.file else {
             let controllers = self.controllers.unwrap_or_default();
-            let builder = World::builder().authorization(Authorization::Rbac);
+            // A kubelet is a controller too.
+            let nodes = usize::from(controllers != Controllers::None);
+            let builder = World::builder().authorization(Authorization::Rbac).nodes(nodes);
             return Ok(builder.start_at(start).controllers(controllers).build());
         };
         let loaded = load(file, None, History::Newest)?;

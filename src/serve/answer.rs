@@ -128,13 +128,17 @@ fn whole(response: HttpResponse, head: bool) -> Response<Body> {
         StatusCode::from_u16(response.code).expect("the API answers with codes of HTTP");
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    for warning in response.warnings {
-        let text = warning.replace(['"', '\\'], "'").replace(|c: char| c.is_control(), " ");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-            headers.append("warning", value);
-        }
+    for warning in response.warnings.iter().filter_map(|text| warning(text)) {
+        headers.append("warning", warning);
     }
     answer
+}
+
+/// A text as the `Warning` header has it: code, agent, and a quoted string.
+fn warning(text: &str) -> Option<HeaderValue> {
+    let text = text.replace(|c: char| c.is_control(), " ");
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::from_bytes(format!("299 - \"{text}\"").as_bytes()).ok()
 }
 
 /// The aggregated discovery is told from the other by its media type.

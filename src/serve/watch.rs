@@ -158,14 +158,16 @@ impl Reading {
     /// The next chunk, when there is one; `None` when the watch is over.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
-            if self.model.is_over(self.end) {
-                return None;
-            }
+            let over = self.model.is_over(self.end);
             let text = self.told()?;
-            if !text.is_empty() {
-                return Some((Bytes::from(text), self));
+            if over {
+                self.watch = None;
             }
-            self.wait().await;
+            match text.is_empty() {
+                false => return Some((Bytes::from(text), self)),
+                true if over => return None,
+                true => self.wait().await,
+            }
         }
     }
 

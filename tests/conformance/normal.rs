@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// The names given so far in a case.
 #[derive(Default)]
-pub(crate) struct Normal {
+pub struct Normal {
     uids: BTreeMap<String, String>,
     order: Vec<String>,
     versions: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ impl Normal {
     }
 
     /// `key` is the field that the value is in.
-    pub(crate) fn walk(&mut self, value: &Value, key: &str) -> Value {
+    pub fn walk(&mut self, value: &Value, key: &str) -> Value {
         match value {
             Value::Object(fields) => self.object(fields),
             Value::Array(items) => items.iter().map(|item| self.walk(item, key)).collect(),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::replay::{Level, Outcome};
+use driftlab_tests::exchange::Level;
+
+use super::replay::Outcome;
 
 /// What an exchange asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
