@@ -3,7 +3,7 @@
 use std::time::Duration as Span;
 
 use driftlab::api::Caller;
-use driftlab::apiserver::{Server, rest};
+use driftlab::apiserver::{Server, Users, rest};
 use driftlab::serve::{Model, Options, Pace, Serving, kubeconfig};
 use driftlab::sim::World;
 use driftlab::time::{Duration, Timestamp};
@@ -44,7 +44,8 @@ impl Face {
         let serving = serving.await.expect("a free port");
         let url = format!("http://{}", serving.addr().expect("an address"));
         tokio::spawn(serving.run(|_, _| {}));
-        let config = Kubeconfig::from_yaml(&kubeconfig(&url, None)).expect("a kubeconfig");
+        let config = kubeconfig(&url, "", &Users::default());
+        let config = Kubeconfig::from_yaml(&config).expect("a kubeconfig");
         Face::Client(client(config).await, Some(model))
     }
 
