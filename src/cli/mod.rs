@@ -6,6 +6,8 @@ mod git;
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod teller;
 mod terminal;
 
 use std::process::ExitCode;

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use driftlab::apiserver::{Authorization, Users};
-use driftlab::report::{self, Options as Drawing};
+use driftlab::report::Options as Drawing;
 use driftlab::scenario::History;
 use driftlab::serve::{LONGEST_PASS, Model, Options, Serving, kubeconfig};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::{Duration, Timestamp};
-use driftlab::trace::{Event, Trace};
 
 use super::run::load;
+use super::teller::Teller;
 use super::{Exit, Mistake, drawing, help, print, text, value};
 
 const USAGE: &str = "\
@@ -41,12 +41,6 @@ FILE is a scenario; without one the cluster is empty.
 
 Ctrl-C ends it. Exit codes: 0 it was ended, 2 a mistake in the input.
 ";
-
-/// What happened this long ago is told: by then it is known what belongs together.
-const SETTLED: Duration = Duration::from_secs(3);
-
-/// So many events are a page, which is drawn as a whole: then a new one begins.
-const PAGE: usize = 2000;
 
 /// Runs `driftlab serve …`.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
@@ -163,11 +157,9 @@ impl Arguments {
             std::fs::write(ready, format!("{url}\n"))
                 .map_err(|error| mistake(&ready.display().to_string(), error))?;
         }
-        let settled = Trace::starting_at(start);
-        let mut teller =
-            Teller { drawing: self.drawing, fresh: Vec::new(), settled, told: Vec::new() };
+        let mut teller = Teller::new(self.drawing, start);
         tokio::select! {
-            failed = serving.run(|trace, now| teller.tell(trace, now)) => {
+            failed = serving.run(|news, now| teller.tell(&news, now)) => {
                 failed.map_err(|error| mistake("serving", error))?;
             }
             _ = tokio::signal::ctrl_c() => {}
@@ -233,39 +225,4 @@ fn controllers(text: &str) -> Result<Controllers, Mistake> {
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp::from_millis(since.map_or(0, |span| span.as_secs() * 1000))
-}
-
-/// Tells what happens, line by line, as `driftlab run` does at the end.
-struct Teller {
-    drawing: Drawing,
-    /// What is too young to be told.
-    fresh: Vec<Event>,
-    /// Those of the page under way.
-    settled: Trace,
-    told: Vec<String>,
-}
-
-impl Teller {
-    fn tell(&mut self, news: Trace, now: Timestamp) {
-        self.fresh.extend(news.events().cloned());
-        let old = self.fresh.partition_point(|event| event.at + SETTLED <= now);
-        if old == 0 {
-            return;
-        }
-        if self.settled.len() > PAGE {
-            (self.settled, self.told) = (Trace::starting_at(self.settled.start()), Vec::new());
-        }
-        self.fresh.drain(..old).for_each(|event| self.settled.push(event));
-        let text = report::events(&self.settled, &self.drawing);
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        // How many cycles were in sync is known when the next one is not.
-        while lines.last().is_some_and(|line| line.contains("… in sync")) {
-            lines.pop();
-        }
-        let same = lines.iter().zip(&self.told).take_while(|(new, told)| new == told).count();
-        let news: String = lines[same..].iter().map(|line| format!("{line}\n")).collect();
-        // Who closes the output has seen enough; the cluster goes on.
-        let _closed = print(&news);
-        self.told = lines;
-    }
 }

@@ -28,6 +28,7 @@ pub(super) fn drawing() -> Options {
         glyphs: if dumb { Glyphs::Ascii } else { Glyphs::Unicode },
         colour: true,
         everything: false,
+        steady: false,
     }
 }
 

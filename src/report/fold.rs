@@ -187,12 +187,17 @@ fn is_telling_request(event: &Event) -> bool {
 /// Whether a write is one that controllers note things down with: events, leases, their own status,
 /// finalizers and bookkeeping annotations of the objects that configure them.
 pub(crate) fn is_bookkeeping(event: &Event) -> bool {
-    let What::Request { object, subresource, code, .. } = &event.what else { return false };
+    let What::Request { object, subresource, code, changed, .. } = &event.what else {
+        return false;
+    };
+    let only_finalizers = || changed.iter().all(|change| change.path == "metadata.finalizers");
     let of_its_own = object.group.ends_with(".toolkit.fluxcd.io") && *code == 200;
     matches!(object.kind.as_str(), "Event" | "Lease")
         || is_of_the_server(event)
         || matches!(subresource.as_str(), "status" | "binding")
-        || event.role == Role::Engine && of_its_own && event.revision.is_empty()
+        || event.role == Role::Engine
+            && of_its_own
+            && (event.revision.is_empty() || only_finalizers())
 }
 
 /// Whether a write is the API server's own, which names what a new definition defines.

@@ -70,9 +70,12 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn fitting(rows: &[Row], options: &'a Options) -> Self {
         let width = options.width.max(60);
-        let time = rows.last().map_or(0, |row| clock(row.at).len()).max(4) + 1;
-        let longest = rows.iter().map(|row| row.actor.chars().count()).max().unwrap_or(0);
-        let actor = longest.clamp(4, (width / 4).min(24));
+        let (mut time, mut actor) = ("10h00m00s".len(), "replicaset-controller".len());
+        if !options.steady {
+            time = rows.last().map_or(0, |row| clock(row.at).len()).max(4) + 1;
+            actor = rows.iter().map(|row| row.actor.chars().count()).max().unwrap_or(0);
+        }
+        let actor = actor.clamp(4, (width / 4).min(24));
         let before = time + RAILS_WIDTH + actor + 3 * GAP.len();
         Columns { options, time, actor, text: width - before }
     }

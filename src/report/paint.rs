@@ -15,6 +15,9 @@ pub struct Options {
     pub colour: bool,
     /// Whether to show what is folded away otherwise: quiet cycles, reads, dry runs, status writes.
     pub everything: bool,
+    /// Whether columns are as wide as they may ever need to be, not as what is shown needs: for a run that
+    /// is drawn while it goes on.
+    pub steady: bool,
 }
 
 /// Which characters a picture is made of.
@@ -30,7 +33,13 @@ pub enum Glyphs {
 impl Default for Options {
     /// 100 columns, no colours, noise folded.
     fn default() -> Self {
-        Options { width: 100, glyphs: Glyphs::Unicode, colour: false, everything: false }
+        Options {
+            width: 100,
+            glyphs: Glyphs::Unicode,
+            colour: false,
+            everything: false,
+            steady: false,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::world::{Author, Inner};
 use crate::api::{ApiRequest, ApiResponse, Body, Caller, Patch, ResourceVersion, Status, Verb};
 use crate::apiserver::Entry;
 use crate::object::{Object, ObjectRef};
-use crate::trace::{Role, What, field_changes};
+use crate::trace::{FieldChange, Role, What, field_changes};
 
 impl Inner {
     /// Makes a request to the API server, tells it in the trace, and wakes whoever watches what it
@@ -72,7 +72,7 @@ impl Inner {
             return;
         }
         for entry in written {
-            let changed = field_changes(entry.before.as_ref(), entry.after.as_ref());
+            let changed = changes(&entry, told.verb);
             self.note_for(who, told.request(entry.object, code, error.clone(), changed));
         }
     }
@@ -151,7 +151,7 @@ impl Told {
         object: ObjectRef,
         code: u16,
         error: String,
-        changed: Vec<crate::trace::FieldChange>,
+        changed: Vec<FieldChange>,
     ) -> What {
         What::Request {
             verb: self.verb.into(),
@@ -164,6 +164,19 @@ impl Told {
             changed,
         }
     }
+}
+
+/// What a write changed. To take the last finalizer away is all that it did, though the object goes with it.
+fn changes(entry: &Entry, verb: &str) -> Vec<FieldChange> {
+    let freed = match (&entry.before, &entry.after, verb) {
+        (Some(before), None, "patch" | "apply" | "update") => {
+            let mut freed = before.clone();
+            freed.remove("metadata.finalizers");
+            Some(freed)
+        }
+        _ => entry.after.clone(),
+    };
+    field_changes(entry.before.as_ref(), freed.as_ref())
 }
 
 fn entries_after(inner: &Inner, after: ResourceVersion) -> Vec<Entry> {
