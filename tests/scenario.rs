@@ -167,7 +167,7 @@ fn a_scenario_prints_as_a_file_that_a_person_would_write() {
     insta::assert_snapshot!("printed", read.to_string());
 }
 
-/// At 2m alice scales to 5, at 2m05s the loop has healed it; at 4m the loop is suspended, at 5m bob scales
+/// At 2m alice scales to 5, at 2m59s the loop has healed it; at 4m the loop is suspended, at 5m bob scales
 /// to 7 and at 6m back to 5.
 #[test]
 fn what_must_be_so_by_a_time_must_be_so_then_and_says_since_when() {
@@ -186,14 +186,14 @@ fn what_must_be_so_by_a_time_must_be_so_then_and_says_since_when() {
     let name = "deployment/hello -n hello: spec.replicas";
     let replicas = |more: &str| format!("{{field: spec.replicas, {of}, {more}}}");
     // It was three before anybody touched it, which proves nothing.
-    check(&replicas("is: 3, by: 3m30s"), &format!("{name} is 3 by 3m30s, since 2m05s"));
+    check(&replicas("is: 3, by: 3m30s"), &format!("{name} is 3 by 3m30s, since 2m59s"));
     check(
         &replicas("is: 3, by: 3m30s, from: 1m50s"),
-        &format!("{name} is 3 by 3m30s, since 2m05s"),
+        &format!("{name} is 3 by 3m30s, since 2m59s"),
     );
     check(&replicas("is: 3, by: 1m30s, from: 1m"), &format!("{name} is 3 by 1m30s, all along"));
     // What was so and is no more does not hold.
-    check(&replicas("is: 3, by: 5m30s"), "it was so from 2m05s to 5m00s");
+    check(&replicas("is: 3, by: 5m30s"), "it was so from 2m59s to 5m00s");
     check(&replicas("is: 7, by: 7m"), "it was so from 5m00s to 6m00s");
     // What is done at that very time comes after 'by' and before 'at'.
     check(&replicas("is: 7, by: 6m"), &format!("{name} is 7 by 6m00s, since 5m00s"));
@@ -210,6 +210,6 @@ fn what_must_be_so_by_a_time_must_be_so_then_and_says_since_when() {
         &format!("{{writes: 1, {of}, actor: bob, from: 5m30s}}"),
         "1 write by bob to deployment/hello -n hello at the end",
     );
-    check("{converged: true, by: 2m30s}", "converged by 2m30s, since 2m05s");
+    check("{converged: true, by: 3m10s}", "converged by 3m10s, since 2m59s");
     check("{converged: true, at: 2m3s}", "Deployment/hello/hello spec.replicas has drifted");
 }
