@@ -290,7 +290,7 @@ impl Writer<'_> {
             path == object || path == collection && request["body"]["metadata"]["name"] == name
         };
         let mut found = self.before.iter().enumerate().filter(|(_, request)| about(request));
-        let (at, _) = if first { found.next() } else { found.last() }?;
+        let (at, _) = if first { found.next() } else { found.next_back() }?;
         Some(json!(format!("${at}:metadata.{field}")))
     }
 
