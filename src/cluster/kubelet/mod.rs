@@ -39,6 +39,9 @@ pub use node::{last_heartbeat, registration};
 /// | `driftlab/exit-after` | from the start to the exit, or `never` | 5 s when `restartPolicy` is not `Always`, else never |
 /// | `driftlab/exit-code` | how it exits | 0 |
 ///
+/// The label `stuck` is short for `driftlab/ready-after: never`: the stories that real clusters are held
+/// against say it so.
+///
 /// Its keys: a `Pod` that is being deleted, a `Container` (the pod's, to be started and watched over),
 /// and its `Node`.
 #[derive(Clone, Debug)]

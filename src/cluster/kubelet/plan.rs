@@ -82,7 +82,7 @@ fn restart_at(pod: &Object) -> Timestamp {
 /// From the start to readiness; `None` for never.
 pub(super) fn ready_after(pod: &Object) -> Option<Duration> {
     let told = pod.annotation("driftlab/ready-after");
-    if told == Some("never") {
+    if told == Some("never") || pod.label("stuck").is_some() {
         return None;
     }
     let probed = container::specs(pod)
