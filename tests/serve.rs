@@ -104,6 +104,47 @@ fn kubectl_deletes_a_namespace_and_the_loop_rebuilds_it() {
     kubectl.until("get pods -n hello", |text| text.matches("Running").count() == 3);
 }
 
+/// The commands of the chapter, in order, and what it says they print; ages and the random ends of pods'
+/// names are left out.
+#[test]
+fn the_chapter_about_kubectl_tells_what_happens() {
+    let Some(kubectl) = Kubectl::at(day_2()) else { return };
+    kubectl.until("get pods -n hello", |text| text.matches("Running").count() == 3);
+    let chapter = include_str!("../tutorials/09_kubectl/README.md");
+    let blocks = chapter.split("```console\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().expect("a beginning"));
+    let typed: Vec<(&str, &str)> = blocks
+        .flat_map(|block| block.split("$ kubectl ").skip(1))
+        .map(|typed| typed.split_once('\n').expect("a line"))
+        .collect();
+    assert!(typed.len() > 10, "the chapter has commands");
+    for (line, expected) in typed {
+        let line = line.replace('\'', "");
+        if line.starts_with("get ") {
+            kubectl.until(&line, |text| bare(text) == bare(expected));
+            continue;
+        }
+        let (code, text) = kubectl.run(&line);
+        assert_eq!(code, 0, "{line}: {text}");
+        assert!(expected.is_empty() || bare(&text) == bare(expected), "{line}: {text}");
+    }
+}
+
+/// What is the same each time, a word at a time.
+fn bare(text: &str) -> Vec<Vec<String>> {
+    let is_age = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_digit())
+            && word.ends_with(['s', 'm', 'h'])
+            && word.chars().all(|c| c.is_ascii_digit() || "smh".contains(c))
+    };
+    let word = |word: &str| match word.rsplit_once('-') {
+        _ if is_age(word) => "AGE".to_owned(),
+        Some((owner, _)) if word.starts_with("pod/") => owner.to_owned(),
+        _ => word.to_owned(),
+    };
+    text.lines().map(|line| line.split_whitespace().map(word).collect()).collect()
+}
+
 /// What a person types, and how it begins to answer.
 #[test]
 fn kubectl_finds_what_it_expects_of_a_server() {
