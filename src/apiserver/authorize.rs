@@ -29,8 +29,7 @@ pub enum Authorization {
     #[default]
     AlwaysAllow,
     /// By Roles, ClusterRoles and their bindings; and nobody grants by them what they may not do. The group
-    /// `system:masters` may do everything, and so may the control plane's own parts, whose roles are not
-    /// modelled.
+    /// `system:masters` may do everything.
     Rbac,
 }
 
@@ -338,12 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn masters_and_the_control_plane_may_do_everything() {
+    fn masters_may_do_everything_and_the_control_plane_what_its_roles_say() {
         let nodes =
             ApiRequest::list(&GroupVersionKind::new("v1", "Node"), "", LabelSelector::everything());
         let masters =
             Caller { groups: vec!["system:masters".into()], ..Caller::new("m", "kubectl") };
         assert_eq!(refused(&masters, nodes.clone()), None);
-        assert_eq!(refused(&Caller::new("system:kube-scheduler", "s"), nodes), None);
+        let scheduler = Caller::new("system:kube-scheduler", "s");
+        assert_eq!(refused(&scheduler, nodes), None);
+        assert!(refused(&scheduler, apply("default")).is_some());
     }
 }

@@ -9,10 +9,6 @@ use crate::api::Caller;
 use crate::apiserver::server::Server;
 use crate::object::{LabelSelector, Object, ObjectRef};
 
-/// The users that may do what their control plane does.
-const CONTROL_PLANE: [&str; 4] =
-    ["system:apiserver", "system:kube-", "system:node:", "system:serviceaccount:kube-system:"];
-
 /// Who wants it.
 pub(super) struct Subject<'a> {
     pub user: &'a str,
@@ -46,7 +42,6 @@ impl<'a> Subject<'a> {
 
     pub(super) fn is_trusted(&self) -> bool {
         self.groups.iter().any(|group| group == "system:masters")
-            || CONTROL_PLANE.iter().any(|prefix| self.user.starts_with(prefix))
     }
 
     /// What is bound to it, for the whole cluster and in a namespace.
