@@ -72,9 +72,10 @@ impl Pipeline {
     }
 
     /// A pipeline called `ci` that applies the application's manifests to the cluster, as the user
-    /// `ci`.
+    /// `ci`, who is an admin of it, as pipelines tend to be.
     pub fn push(repository: &str, image: &str, folder: &str) -> Self {
-        let caller = Caller::new("ci", "kubectl/v1.36.0");
+        let groups = vec!["system:masters".into()];
+        let caller = Caller { groups, ..Caller::new("ci", "kubectl/v1.36.0") };
         Self::new(repository, image, Delivery::Apply { folder: folder.into(), caller })
     }
 
