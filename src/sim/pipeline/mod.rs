@@ -72,10 +72,9 @@ impl Pipeline {
     }
 
     /// A pipeline called `ci` that applies the application's manifests to the cluster, as the user
-    /// `ci`, who is an admin of it, as pipelines tend to be.
+    /// `ci`.
     pub fn push(repository: &str, image: &str, folder: &str) -> Self {
-        let groups = vec!["system:masters".into()];
-        let caller = Caller { groups, ..Caller::new("ci", "kubectl/v1.36.0") };
+        let caller = Caller::new("ci", "kubectl/v1.36.0");
         Self::new(repository, image, Delivery::Apply { folder: folder.into(), caller })
     }
 
