@@ -98,7 +98,12 @@ fn pipeline(script: &Script, name: &str, spec: &PipelineSpec) -> Pipeline {
         DeliverySpec::Commit { repository: config, folder } => {
             Pipeline::pull(repository, &spec.image, url(config), folder)
         }
-        DeliverySpec::Apply { folder } => Pipeline::push(repository, &spec.image, folder),
+        DeliverySpec::Apply { folder } => {
+            // A pipeline that pushes has the keys to its cluster, as most have.
+            let caller = Caller { agent: "kubectl/v1.36.0".into(), ..kubectl::caller("ci") };
+            let delivery = Delivery::Apply { folder: folder.clone(), caller };
+            Pipeline::new(repository, &spec.image, delivery)
+        }
         DeliverySpec::None => Pipeline::new(repository, &spec.image, Delivery::None),
     };
     Pipeline {
