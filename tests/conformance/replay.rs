@@ -93,10 +93,11 @@ impl Player {
         self.now += Duration::from_secs(1);
         let body = match &request["body"] {
             Value::Null => Vec::new(),
+            Value::String(hex) if request["type"] == "protobuf" => self.from_protobuf(hex),
             body => body.to_string().into_bytes(),
         };
         let http = rest::HttpRequest {
-            accept: "",
+            accept: text(&request["accept"]),
             method: text(&request["method"]),
             target: text(&request["path"]),
             content_type: media_type(request, &body),
@@ -107,6 +108,17 @@ impl Player {
         caller.groups.push("system:masters".into());
         let answer = rest::answer(&mut self.server, self.now, &caller, &http);
         (answer.code, json_of(answer.body), answer.warnings.iter().map(|w| header(w)).collect())
+    }
+}
+
+impl Player {
+    /// A body in protobuf, written in hexadecimal, as the port reads it.
+    fn from_protobuf(&self, hex: &str) -> Vec<u8> {
+        let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+        let bytes: Vec<u8> =
+            pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect();
+        let read = rest::protobuf::to_json(&self.server, &bytes).expect("a body in protobuf");
+        read.to_string().into_bytes()
     }
 }
 
