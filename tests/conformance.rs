@@ -11,8 +11,8 @@
 
 //!
 //! `controller.jsonl` is what Flux's kustomize-controller asked of the model while it healed three drifts,
-//! and what it was answered: its watches, its lease, its events, its patches. Those answers are the model's
-//! own, so they are in no table; they only must not change.
+//! and what it was answered: its watches, its lease, its events, its patches. A real server answers all but
+//! the watches the same; the watches' answers are the model's own, so they are in no table.
 
 mod conformance {
     pub(crate) mod page;

@@ -33,6 +33,7 @@ impl Write<'_> {
             ("apps" | "batch", _) | ("", "ReplicationController") if !unchanged => {
                 self.workload(old.is_none(), new)
             }
+            _ if self.resource.is_custom() => finalizers(old, new),
             _ => Vec::new(),
         };
         found.into_iter().for_each(|warning| self.warn(warning));
@@ -52,6 +53,24 @@ impl Write<'_> {
         let meta = format!("{path}.");
         name.into_iter().chain(pod(&meta, &format!("{path}.spec"), template)).collect()
     }
+}
+
+/// Of a custom resource: new finalizers without a domain and a path.
+fn finalizers(old: Option<&Value>, new: &Value) -> Vec<String> {
+    const KNOWN: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+    let names = |value: &'_ Value| -> Vec<String> {
+        let names = list(&value["metadata"]["finalizers"]).filter_map(Value::as_str);
+        names.map(str::to_owned).collect()
+    };
+    let before = old.map(names).unwrap_or_default();
+    let mut added = names(new);
+    added.retain(|name| {
+        !before.contains(name) && !name.contains('/') && !KNOWN.contains(&name.as_str())
+    });
+    added.sort();
+    added.dedup();
+    let advice = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers";
+    added.iter().map(|name| format!("metadata.finalizers: {name:?}: {advice}")).collect()
 }
 
 /// A name that is no DNS label becomes a part of host names.
