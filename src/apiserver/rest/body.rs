@@ -2,21 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
-use super::json;
+use super::json::{self, Parsed};
 use super::query::{self, dry_run};
 use crate::api::{DeleteOptions, FieldValidation, Patch, Preconditions, Propagation, Status};
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
 use crate::apiserver::schema;
+use crate::manifest::yaml;
 use crate::object::Object;
 
 /// Bodies larger than this are refused (`MaxRequestBodyBytes` of the API server).
 const LARGEST: usize = 3 * 1024 * 1024;
 
-/// The object in a body; `apiVersion` and `kind` come from the path when they are not given.
+/// The object in a body, in JSON or else in YAML; `apiVersion` and `kind` come from the path when they are not given.
 pub(super) fn object(
     resource: &Resource,
     bytes: &[u8],
+    is_yaml: bool,
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<Object, Status> {
@@ -28,7 +30,7 @@ pub(super) fn object(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({excerpt})"
         ))
     };
-    let parsed = json::parse(bytes).map_err(|why| unrecognized(&why))?;
+    let parsed = parse(bytes, is_yaml).map_err(|why| unrecognized(&why))?;
     let mut value = match parsed.value {
         Value::Null => json!({}),
         value @ Value::Object(_) => value,
@@ -160,7 +162,7 @@ fn configuration(bytes: &[u8]) -> Result<Value, Status> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(json!({}));
     }
-    let parsed = json::parse(bytes).map_err(|why| {
+    let parsed = parse(bytes, true).map_err(|why| {
         refusal::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}"))
     })?;
     match parsed.value {
@@ -170,6 +172,22 @@ fn configuration(bytes: &[u8]) -> Result<Value, Status> {
             not_a_map(&other)
         ))),
     }
+}
+
+/// JSON, or YAML where that is allowed too: JSON is most often what is sent, and faster to read.
+fn parse(bytes: &[u8], is_yaml: bool) -> Result<Parsed, String> {
+    json::parse(bytes).or_else(|why| {
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        let braced = matches!(first, Some(b'{' | b'['));
+        let (true, Ok(text)) = (is_yaml, std::str::from_utf8(bytes)) else { return Err(why) };
+        let read = yaml::documents("body", text);
+        match read.map(|documents| documents.into_iter().next()) {
+            Ok(Some(document)) => Ok(Parsed { value: document.value, duplicates: Vec::new() }),
+            Ok(None) => Ok(Parsed { value: Value::Null, duplicates: Vec::new() }),
+            Err(_) if braced => Err(why),
+            Err(error) => Err(format!("yaml: line {}: {}", error.line, error.message)),
+        }
+    })
 }
 
 fn not_a_map(value: &Value) -> String {
@@ -234,5 +252,39 @@ fn complete(resource: &Resource, value: &mut Value) -> Result<(), Status> {
             Err(refused) => Err(refused),
             Ok(_) => Err(refusal::bad_request("metadata is not an object")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::Caller;
+    use crate::apiserver::Server;
+    use crate::apiserver::rest::{self, HttpRequest};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn bodies_are_read_in_yaml_where_their_type_says_so() {
+        let mut server = Server::new();
+        let mut check = |method: &str, content_type: &str, body: &str, code: u16| {
+            let target = match method {
+                "POST" => "/api/v1/namespaces/default/configmaps?dryRun=All",
+                _ => "/api/v1/namespaces/default/configmaps/a?fieldManager=m",
+            };
+            let body = body.as_bytes();
+            let request = HttpRequest { method, target, content_type, accept: "", body };
+            let caller = Caller::new("alice", "test/1");
+            let answer = rest::answer(&mut server, Timestamp::START, &caller, &request);
+            assert_eq!(answer.code, code, "{content_type} {:?}", answer.body);
+        };
+        let (block, flow) = ("metadata:\n  name: a\ndata: {k: v}\n", "{metadata: {name: a}}");
+        check("POST", "application/yaml", block, 201);
+        check("POST", "application/yaml", flow, 201);
+        check("POST", "application/yaml", "a: [", 400);
+        check("POST", "application/json", block, 400);
+        check("POST", "application/json", flow, 400);
+        let whole = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        check("PATCH", "application/apply-patch+yaml", whole, 201);
+        check("PATCH", "application/apply-patch+yaml", "- a", 400);
+        check("PATCH", "application/merge-patch+json", whole, 400);
     }
 }

@@ -217,7 +217,8 @@ impl Reader<'_> {
             return Err(refusal::unsupported_body());
         }
         let kind = body_kind(self.server, place);
-        body::object(&kind, self.request.body, validation, &mut self.warnings)
+        let is_yaml = self.media_type() == "application/yaml";
+        body::object(&kind, self.request.body, is_yaml, validation, &mut self.warnings)
     }
 
     fn media_type(&self) -> &str {
