@@ -7,7 +7,7 @@ use super::webhooks::Subject;
 use super::{Answer, Write, is_new_generation, metadata_mut, object};
 use crate::api::{Body, ResourceVersion, Status, Subresource, WriteOptions};
 use crate::apiserver::authorize::check_escalation;
-use crate::apiserver::{managed, refusal};
+use crate::apiserver::{managed, refusal, schema};
 use crate::object::Object;
 
 /// How the field managers are told of a change.
@@ -68,6 +68,7 @@ impl Write<'_> {
         if self.subresource.is_none() || self.subresource == Some(Subresource::Scale) {
             self.warn_of(Some(before), &value);
         }
+        self.drop_nulls(&managed, &mut value);
         if matches!(managed, Managed::Scaled) {
             self.validate_scale(old, &value)?;
         } else {
@@ -93,6 +94,13 @@ impl Write<'_> {
     /// Whether objects may come to use more of a quota: the others use the same all their life.
     fn is_charged_again(&self) -> bool {
         self.resource.is("", "Service") || self.resource.is("", "PersistentVolumeClaim")
+    }
+
+    /// A null that an apply left in a custom resource, and validation let pass, is not read back.
+    fn drop_nulls(&self, managed: &Managed, value: &mut Value) {
+        if self.resource.is_custom() && matches!(managed, Managed::Applied) {
+            schema::normalize(&self.resource, value).expect("it was read before");
+        }
     }
 
     /// Whether the stored bytes would become others although the object stays the same: then an update
@@ -214,4 +222,51 @@ fn without_status(object: &Value) -> impl Iterator<Item = (String, Value)> {
     fields
         .filter(|(field, _)| *field != "status")
         .map(|(field, value)| (field.clone(), value.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::api::{ApiRequest, Caller, WriteOptions};
+    use crate::apiserver::Server;
+    use crate::object::Object;
+    use crate::time::Timestamp;
+
+    /// As kube-apiserver 1.36 does, which leaves nothing first, and an empty map the next time.
+    #[test]
+    fn what_an_apply_empties_where_there_is_no_schema_is_gone_first_and_empty_then() {
+        let mut server = Server::new();
+        let mut ask = |request| {
+            let answer = server.handle(Timestamp::START, &Caller::new("alice", "test/1"), request);
+            answer.unwrap().into_object().unwrap()
+        };
+        let mut definition = Object::new(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "",
+            "things.example.com",
+        );
+        definition.set("spec", json!({
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"spec": {"type": "object", "properties": {
+                    "any": {"x-kubernetes-preserve-unknown-fields": true},
+                }}},
+            }}}],
+        }));
+        ask(ApiRequest::create(definition, WriteOptions::default()));
+        let mut check = |any: Value, expected: Value| {
+            let mut thing = Object::new("example.com/v1", "Thing", "default", "a");
+            thing.set("spec", json!({"any": any}));
+            let options = WriteOptions { field_manager: "m".into(), ..WriteOptions::default() };
+            let applied = ask(ApiRequest::apply(&thing, options));
+            assert_eq!(applied.get("spec"), Some(&expected));
+        };
+        check(json!({"x": "1"}), json!({"any": {"x": "1"}}));
+        check(json!({}), json!({}));
+        check(json!({}), json!({"any": {}}));
+        check(json!({}), json!({"any": {}}));
+    }
 }
