@@ -89,6 +89,11 @@ pub(super) fn decide(server: &Server, caller: &Caller, wish: &Attributes) -> Dec
     decide_for(server, &Subject::of(caller), wish)
 }
 
+/// Decides what somebody may do who is in the groups that are said, and no others.
+pub(super) fn decide_of(server: &Server, somebody: &Caller, wish: &Attributes) -> Decision {
+    decide_for(server, &Subject::as_told(somebody), wish)
+}
+
 /// All that the caller may do in a namespace.
 pub(super) fn rules<'s>(server: &'s Server, caller: &Caller, namespace: &str) -> Rules<'s> {
     if server.authorization == Authorization::AlwaysAllow {
@@ -252,11 +257,12 @@ mod tests {
             "rules",
             json!([
                 rule("apps", "deployments secrets", &["get", "list"]),
-                rule("", "configmaps", &["patch"])
+                rule("", "configmaps", &["patch"]),
+                {"apiGroups": [""], "resources": ["pods"], "resourceNames": ["x"], "verbs": ["get", "list"]},
             ]),
         );
         let create = |object: &Object| ApiRequest::create(object.clone(), WriteOptions::default());
-        let message = "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"dave\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"configmaps\"], Verbs:[\"patch\"]}\n{APIGroups:[\"apps\"], Resources:[\"deployments\"], Verbs:[\"get\" \"list\"]}\n{APIGroups:[\"apps\"], Resources:[\"secrets\"], Verbs:[\"get\" \"list\"]}";
+        let message = "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"dave\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"configmaps\"], Verbs:[\"patch\"]}\n{APIGroups:[\"\"], Resources:[\"pods\"], ResourceNames:[\"x\"], Verbs:[\"get\" \"list\"]}\n{APIGroups:[\"apps\"], Resources:[\"deployments\"], Verbs:[\"get\" \"list\"]}\n{APIGroups:[\"apps\"], Resources:[\"secrets\"], Verbs:[\"get\" \"list\"]}";
         let dave = Caller::new("dave", "kubectl");
         assert_eq!(refused(&dave, create(&role)).as_deref(), Some(message));
         role.set("rules", json!([rule(GROUP, "roles", &["create"])]));

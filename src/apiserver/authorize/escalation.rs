@@ -18,7 +18,7 @@ use crate::api::{Caller, Status};
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
 use crate::apiserver::server::Server;
-use crate::object::{GroupVersionKind, Object};
+use crate::object::Object;
 
 /// Refuses a role or binding, as it is about to be stored, that grants more than the caller may do.
 pub(in crate::apiserver) fn check_escalation(
@@ -36,8 +36,8 @@ pub(in crate::apiserver) fn check_escalation(
         return Ok(());
     }
     let held: Vec<&Value> = subject.rules(server, object.namespace()).collect();
-    let granted = granted(server, &object)?;
-    let unresolved = unresolved(server, &subject, object.namespace());
+    let granted = granted(server, resource, &object)?;
+    let unresolved = unresolved(server, &subject, resource, object.namespace());
     let missing = granted.iter().flat_map(rights).filter(|right| !right.is_among(&held));
     match compact(missing.collect()) {
         missing if missing.is_empty() => Ok(()),
@@ -55,11 +55,15 @@ pub(in crate::apiserver) fn check_escalation(
     }
 }
 
-/// What is said of roles that are bound to the subject and not there.
-fn unresolved(server: &Server, subject: &Subject<'_>, namespace: &str) -> String {
-    let missing = subject.grants(server, namespace).filter_map(|grant| grant.missing());
-    // Read from the store, not from a cache, a role is named by its resource.
-    let missing = missing.map(|error| error.replacen("role.", "roles.", 1));
+/// What is said of roles that are bound to the subject and not there: as of the resource that is written.
+fn unresolved(
+    server: &Server,
+    subject: &Subject<'_>,
+    resource: &Resource,
+    namespace: &str,
+) -> String {
+    let missing =
+        subject.grants(server, namespace).filter_map(|grant| grant.missing_in(&resource.plural));
     match together(missing.collect()) {
         errors if errors.is_empty() => errors,
         errors => format!("; resolution errors: [{errors}]"),
@@ -90,12 +94,10 @@ fn is_excepted(
 }
 
 /// The rules that an object grants.
-fn granted(server: &Server, object: &Object) -> Result<Vec<Value>, Status> {
+fn granted(server: &Server, resource: &Resource, object: &Object) -> Result<Vec<Value>, Status> {
     if object.kind().ends_with("Binding") {
         let Some(role) = role_of(server, object) else {
-            let kind = GroupVersionKind::new(&format!("{GROUP}/v1"), object.text("roleRef.kind"));
-            let name = object.text("roleRef.name");
-            return Err(refusal::not_found(&*server.resource(&kind)?, name));
+            return Err(refusal::not_found(resource, object.text("roleRef.name")));
         };
         return Ok(rules_of(server, role).into_iter().cloned().collect());
     }
@@ -173,9 +175,10 @@ impl Right {
 fn compact(rights: Vec<Right>) -> BTreeSet<String> {
     let mut rules: Vec<(Right, Vec<String>)> = Vec::new();
     for right in rights {
-        let is_plain = right.resource.is_some() && right.name.is_empty();
         let same = |rule: &&mut (Right, Vec<String>)| {
-            is_plain && rule.0.resource == right.resource && rule.0.name.is_empty()
+            right.resource.is_some()
+                && rule.0.resource == right.resource
+                && rule.0.name == right.name
         };
         match rules.iter_mut().find(same) {
             Some((_, verbs)) => verbs.push(format!("{:?}", right.verb)),

@@ -40,6 +40,11 @@ impl<'a> Subject<'a> {
         Subject { user: &caller.user, groups }
     }
 
+    /// Somebody in the groups that are said, and no others.
+    pub(super) fn as_told(somebody: &'a Caller) -> Self {
+        Subject { user: &somebody.user, groups: somebody.groups.clone() }
+    }
+
     pub(super) fn is_trusted(&self) -> bool {
         self.groups.iter().any(|group| group == "system:masters")
     }
@@ -93,9 +98,13 @@ impl<'s> Grant<'s> {
 
     /// What is said of a role that is bound and not there.
     pub(super) fn missing(&self) -> Option<String> {
-        let (kind, name) = (self.binding.text("roleRef.kind"), self.binding.text("roleRef.name"));
-        let kind = kind.to_lowercase();
-        self.role.is_none().then(|| format!("{kind}.{GROUP} {name:?} not found"))
+        self.missing_in(&self.binding.text("roleRef.kind").to_lowercase())
+    }
+
+    /// The same, said by who looks for it among the objects of a resource.
+    pub(super) fn missing_in(&self, resource: &str) -> Option<String> {
+        let name = self.binding.text("roleRef.name");
+        self.role.is_none().then(|| format!("{resource}.{GROUP} {name:?} not found"))
     }
 }
 

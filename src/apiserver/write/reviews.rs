@@ -16,10 +16,8 @@ impl Write<'_> {
     /// Answers the question that an object of a kind that is not kept asks.
     pub(super) fn review(&self, mut value: Value) -> Answer {
         match self.resource.gvk.kind.as_str() {
-            "SelfSubjectAccessReview" => self.review_access(&mut value, self.caller)?,
-            "SubjectAccessReview" | "LocalSubjectAccessReview" => {
-                let subject = subject(&value["spec"]);
-                self.review_access(&mut value, &subject)?;
+            "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
+                self.review_access(&mut value)?
             }
             "SelfSubjectRulesReview" => self.review_rules(&mut value)?,
             "SelfSubjectReview" => self.review_self(&mut value),
@@ -30,18 +28,25 @@ impl Write<'_> {
         Ok((201, Body::Object(object(value))))
     }
 
-    fn review_access(&self, value: &mut Value, subject: &Caller) -> Result<(), Status> {
+    fn review_access(&self, value: &mut Value) -> Result<(), Status> {
         let causes = self.broken_review(value);
         if !causes.is_empty() {
             return Err(invalid(&self.resource.gvk.group, causes));
         }
         let wish = Attributes::of_review(&value["spec"]);
-        let Decision { allowed, reason } = authorize::decide(self.server, subject, &wish);
+        let Decision { allowed, reason } = match self.asks_of_itself() {
+            true => authorize::decide(self.server, self.caller, &wish),
+            false => authorize::decide_of(self.server, &subject(&value["spec"]), &wish),
+        };
         value["status"] = json!({ "allowed": allowed });
         if !reason.is_empty() {
             value["status"]["reason"] = json!(reason);
         }
         Ok(())
+    }
+
+    fn asks_of_itself(&self) -> bool {
+        self.resource.gvk.kind == "SelfSubjectAccessReview"
     }
 
     /// The rules that an access review breaks. (`pkg/apis/authorization/validation`.)
@@ -65,8 +70,7 @@ impl Write<'_> {
             ),
             _ => {}
         }
-        let is_self = self.resource.gvk.kind == "SelfSubjectAccessReview";
-        if !is_self && spec["user"].is_null() && spec["groups"].is_null() {
+        if !self.asks_of_itself() && spec["user"].is_null() && spec["groups"].is_null() {
             wrong("spec.user", "\"\"", "at least one of user or group must be specified");
         }
         let allowed = |field: &&String| *field == "managedFields" || local && *field == "namespace";
