@@ -173,6 +173,7 @@ fn kubectl_finds_what_it_expects_of_a_server() {
     check("label cm settings tier=web", 0, "configmap/settings labeled");
     check("get cm -l tier=web -o name", 0, "configmap/settings");
     check("explain deployment.spec.replicas", 0, "FIELD: replicas <integer>");
+    check("explain deployment.spec.replicas", 0, "How many pods are wanted. Unset it is 1.");
     check("api-resources --api-group=apps", 0, "deployments");
     check(
         "get deployment web",

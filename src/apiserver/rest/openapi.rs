@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::HttpResponse;
 use crate::apiserver::resource::Resource;
-use crate::apiserver::schema::{Field, KindSchema, ListMerge, Struct, Type};
+use crate::apiserver::schema::{Field, KindSchema, ListMerge, Struct, Type, descriptions};
 use crate::apiserver::server::Server;
 
 /// Answers a path below `/openapi/v3`; `None` for any other.
@@ -134,23 +134,29 @@ fn structure(of: &Struct, parts: &mut Parts) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for field in &of.fields {
-        properties.insert(field.name.to_string(), property(field, parts));
+        properties.insert(field.name.to_string(), property(of, field, parts));
         if field.required {
             required.push(field.name.to_string());
         }
     }
     let mut schema = json!({"type": "object", "properties": properties});
+    if let Some(text) = descriptions::of_type(&of.name) {
+        schema["description"] = text.into();
+    }
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
     schema
 }
 
-fn property(field: &Field, parts: &mut Parts) -> Value {
+fn property(of: &Struct, field: &Field, parts: &mut Parts) -> Value {
     let mut own = schema(&field.ty, parts);
     // Beside a reference nothing else is read.
     if own.get("$ref").is_some() {
         own = json!({ "allOf": [own] });
+    }
+    if let Some(text) = descriptions::of_field(&of.name, &field.name) {
+        own["description"] = text.into();
     }
     if let Some(default) = &field.default {
         own["default"] = default.clone();

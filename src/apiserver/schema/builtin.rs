@@ -54,6 +54,12 @@ pub(super) fn named(name: &str) -> StructRef {
     StructRef::Builtin(TABLE.by_name[name])
 }
 
+/// The names of all types.
+#[cfg(test)]
+pub(super) fn type_names() -> impl Iterator<Item = &'static str> {
+    TABLE.by_name.keys().copied()
+}
+
 impl Table {
     fn index(text: &'static str) -> Self {
         let types = read_entries(text);

@@ -9,6 +9,7 @@ mod builtin;
 mod convert;
 mod decode;
 mod default;
+pub(in crate::apiserver) mod descriptions;
 mod registry;
 mod structural;
 mod types;
