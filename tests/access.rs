@@ -232,6 +232,24 @@ fn nobody_grants_by_roles_what_they_may_not_do() {
     );
 }
 
+#[test]
+fn what_a_kubelet_would_answer_is_refused_as_by_a_node_that_is_gone() {
+    let world = World::builder().authorization(Authorization::Rbac).nodes(1);
+    let world = world.controllers(Controllers::Cluster).build();
+    let Some(kubectl) = Kubectl::to(&Served::of(world, Pace::times(60))) else { return };
+    kubectl.check("admin", "create deployment web --image=nginx", 0, "created");
+    let running = "get pods -o jsonpath={.items[0].status.phase}";
+    kubectl.until("admin", running, |text| text == "Running");
+    let gone = ":10250: connect: connection refused";
+    kubectl.check("admin", "logs deployment/web", 1, gone);
+    kubectl.check("admin", "exec deployment/web -- ls", 1, gone);
+    kubectl.check("admin", "logs web", 1, "pods \"web\" not found");
+    kubectl.check("admin", "create rolebinding views --clusterrole=view --user=alice", 0, "");
+    kubectl.check("alice", "logs deployment/web", 1, gone);
+    kubectl.check("alice", "exec deployment/web -- ls", 1, "cannot");
+    kubectl.check("admin", "get --raw /readyz?verbose", 0, "[+]etcd ok\nreadyz check passed");
+}
+
 /// The second day of somebody who may edit one namespace.
 #[test]
 fn an_editor_of_a_namespace_drifts_it_and_the_loop_heals() {

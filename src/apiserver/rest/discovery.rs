@@ -19,9 +19,6 @@ const VERSION: (&str, &str) = ("1", "36");
 static VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/// What can be asked of the server's health by name; clients look for `ping` to see that it is there.
-const CHECKS: [&str; 3] = ["ping", "log", "etcd"];
-
 /// What is not kept can only be created.
 fn verbs(resource: &Resource) -> &'static [&'static str] {
     if resource.stored { &VERBS } else { &VERBS[..1] }
@@ -35,10 +32,6 @@ pub(super) fn answer(server: &Server, path: &str, accept: &str) -> Option<HttpRe
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
     let aggregated = accept.contains(AGGREGATED);
     let body = match steps.as_slice() {
-        ["healthz" | "livez" | "readyz"] => return Some(HttpResponse::text(200, "ok")),
-        ["healthz" | "livez" | "readyz", check] if CHECKS.contains(check) => {
-            return Some(HttpResponse::text(200, "ok"));
-        }
         ["version"] => version(),
         ["api"] if aggregated => aggregate(server, |group| group.is_empty()),
         ["apis"] if aggregated => aggregate(server, |group| !group.is_empty()),
@@ -147,7 +140,25 @@ struct Part {
     verbs: Vec<&'static str>,
 }
 
+/// What a pod's kubelet is asked for, and its verbs.
+const STREAMS: [(&str, &str, &[&str]); 4] = [
+    ("attach", "PodAttachOptions", &["create", "get"]),
+    ("exec", "PodExecOptions", &["create", "get"]),
+    ("log", "Pod", &["get"]),
+    ("portforward", "PodPortForwardOptions", &["create", "get"]),
+];
+
 fn parts(resource: &Resource) -> impl Iterator<Item = Part> {
+    let streams = STREAMS.iter().filter(|_| resource.is("", "Pod"));
+    let streams = streams.map(|(name, kind, verbs)| Part {
+        name,
+        kind: GroupVersionKind::new("v1", kind),
+        verbs: verbs.to_vec(),
+    });
+    stored_parts(resource).chain(streams)
+}
+
+fn stored_parts(resource: &Resource) -> impl Iterator<Item = Part> {
     let names = ["status", "scale", "finalize", "binding", "eviction", "token"];
     names.into_iter().filter_map(|name| {
         let (subresource, kind) = match name {

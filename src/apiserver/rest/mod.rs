@@ -22,8 +22,10 @@
 
 mod accept;
 mod body;
+mod connect;
 mod discovery;
 mod guard;
+mod health;
 mod json;
 mod openapi;
 mod path;

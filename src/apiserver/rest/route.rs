@@ -3,7 +3,7 @@
 use super::accept::{self, Form};
 use super::path::{self, Place};
 use super::query::{Query, decoded};
-use super::{HttpRequest, HttpResponse, body, discovery, guard, openapi};
+use super::{HttpRequest, HttpResponse, body, connect, discovery, guard, health, openapi};
 use crate::api::{
     ApiRequest, Caller, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion,
     Status, StatusDetails, Verb,
@@ -53,7 +53,7 @@ pub fn route(
 }
 
 fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
-    if let Some(said) = about(server, request) {
+    if let Some(said) = about(server, request).or_else(|| connect::answer(server, request)) {
         return Err(said);
     }
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
@@ -84,8 +84,10 @@ fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
     if !matches!(request.method, "GET" | "HEAD") {
         return None;
     }
-    let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
-    discovery::answer(server, path, request.accept).or_else(|| openapi::answer(server, path))
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    health::answer(server, path, query)
+        .or_else(|| discovery::answer(server, path, request.accept))
+        .or_else(|| openapi::answer(server, path))
 }
 
 struct Reader<'a> {
