@@ -631,6 +631,28 @@ fn a_quota_holds_at_once_what_its_controller_has_taken_up() {
     assert_eq!(quota.get("status.used"), Some(&used));
 }
 
+#[test]
+fn a_claim_goes_when_the_last_pod_on_a_node_that_uses_it_has_gone() {
+    let mut rig = Rig::new(1);
+    let mut claim = Object::new("v1", "PersistentVolumeClaim", "default", "data");
+    claim.set(
+        "spec",
+        json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}),
+    );
+    rig.create(claim);
+    let mut pod = Object::new("v1", "Pod", "default", "user");
+    let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": "data"}});
+    pod.set("spec", json!({"containers": [{"name": "c", "image": "nginx"}], "volumes": [volume]}));
+    rig.create(pod);
+    rig.run_for(Duration::from_secs(10));
+    rig.delete("PersistentVolumeClaim", "default", "data", None);
+    rig.run_for(Duration::from_secs(60));
+    assert!(rig.get("PersistentVolumeClaim", "default", "data").is_deleting());
+    rig.delete("Pod", "default", "user", None);
+    rig.run_for(Duration::from_secs(60));
+    assert!(rig.find("PersistentVolumeClaim", "default", "data").is_none());
+}
+
 /// What is left of the namespace when names, versions and times are taken off.
 fn shape(rig: &Rig) -> Vec<String> {
     let objects = rig.server.objects().filter(|object| object.namespace() == "default");

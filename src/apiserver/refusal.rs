@@ -234,12 +234,17 @@ pub(super) fn other_uid(resource: &Resource, stored: &Object, uid: &str) -> Stat
 }
 
 /// An eviction that a disruption budget does not allow now.
-pub(super) fn disruption_budget(budget: &str) -> Status {
-    let causes = vec![cause(
-        "DisruptionBudget",
-        "",
-        format!("The disruption budget {budget} needs more healthy pods than there are now"),
-    )];
+pub(super) fn disruption_budget(budget: &Object) -> Status {
+    let count = |field: &str| budget.int(&format!("status.{field}")).unwrap_or(0);
+    let (healthy, wanted) = (count("currentHealthy"), count("desiredHealthy"));
+    let name = budget.name();
+    let why = match healthy <= wanted {
+        true => format!(
+            "The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"
+        ),
+        false => format!("The disruption budget {name} does not allow evicting pods currently"),
+    };
+    let causes = vec![cause("DisruptionBudget", "", why)];
     Status::failure_about(
         Reason::TooManyRequests,
         "Cannot evict pod as it would violate the pod's disruption budget.",

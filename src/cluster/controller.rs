@@ -1,9 +1,10 @@
 //! All controllers as one type.
 
 use super::{
-    CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints, GarbageCollector,
-    HorizontalPodAutoscalers, Jobs, Namespaces, NodeLifecycle, PodDisruptionBudgets, ReplicaSets,
-    ResourceQuotas, RootCertificates, Scheduler, ServiceAccounts, StatefulSets,
+    ClaimProtection, CronJobs, DaemonSets, Deployments, EndpointSlices, Endpoints,
+    GarbageCollector, HorizontalPodAutoscalers, Jobs, Namespaces, NodeLifecycle,
+    PodDisruptionBudgets, ReplicaSets, ResourceQuotas, RootCertificates, Scheduler,
+    ServiceAccounts, StatefulSets, VolumeProtection,
 };
 use crate::api::{Caller, Response, WatchEvent};
 use crate::object::{Object, ObjectRef};
@@ -104,6 +105,8 @@ controllers! {
     HorizontalPodAutoscalers: "HorizontalPodAutoscalers.",
     PodDisruptionBudgets: "PodDisruptionBudgets.",
     ResourceQuotas: "ResourceQuotas.",
+    ClaimProtection: "Claims being deleted.",
+    VolumeProtection: "Volumes being deleted.",
     Deployments: "Deployments.",
     ReplicaSets: "ReplicaSets.",
     Scheduler: "The scheduler.",

@@ -24,6 +24,7 @@ kinds! {
     daemon_set = "apps/v1" "DaemonSet";
     controller_revision = "apps/v1" "ControllerRevision";
     claim = "v1" "PersistentVolumeClaim";
+    volume = "v1" "PersistentVolume";
     autoscaler = "autoscaling/v2" "HorizontalPodAutoscaler";
     budget = "policy/v1" "PodDisruptionBudget";
     quota = "v1" "ResourceQuota";

@@ -28,6 +28,7 @@ mod scheduler;
 mod service_account;
 mod stateful_set;
 mod template;
+mod volume_protection;
 mod writes;
 
 pub use autoscaler::{HorizontalPodAutoscalers, pod_metrics, pod_metrics_definition};
@@ -47,6 +48,7 @@ pub use replica_set::ReplicaSets;
 pub use scheduler::Scheduler;
 pub use service_account::{RootCertificates, ServiceAccounts};
 pub use stateful_set::StatefulSets;
+pub use volume_protection::{ClaimProtection, VolumeProtection};
 
 /// The controllers of the control plane. Kubelets are not among them: see [`Kubelet`].
 pub fn control_plane() -> Vec<Controller> {
@@ -65,6 +67,8 @@ pub fn control_plane() -> Vec<Controller> {
         HorizontalPodAutoscalers.into(),
         PodDisruptionBudgets.into(),
         ResourceQuotas.into(),
+        ClaimProtection.into(),
+        VolumeProtection.into(),
         Deployments.into(),
         ReplicaSets.into(),
         Scheduler.into(),

@@ -66,7 +66,7 @@ impl Write<'_> {
     fn evict(&mut self, eviction: &Object) -> Answer {
         let pod = self.existing()?;
         if let Some(budget) = self.exhausted_budget(&pod) {
-            return Err(refusal::disruption_budget(budget.name()));
+            return Err(refusal::disruption_budget(&budget));
         }
         let options = eviction.get("deleteOptions").cloned().unwrap_or_else(|| json!({}));
         let grace = options["gracePeriodSeconds"].as_i64();

@@ -194,9 +194,10 @@ fn spell_indexes(indexes: &BTreeSet<i64>) -> String {
             _ => runs.push((*index, *index)),
         }
     }
-    let spell = |(from, to): &(i64, i64)| match from == to {
-        true => from.to_string(),
-        false => format!("{from}-{to}"),
+    let spell = |(from, to): &(i64, i64)| match to - from {
+        0 => from.to_string(),
+        1 => format!("{from},{to}"),
+        _ => format!("{from}-{to}"),
     };
     runs.iter().map(spell).collect::<Vec<_>>().join(",")
 }
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn indexes_are_spelled_as_runs() {
-        for text in ["", "0", "1,3-5", "0-9,11"] {
+        for text in ["", "0", "0,1", "1,3-5", "0-9,11"] {
             assert_eq!(spell_indexes(&parse_indexes(text)), text);
         }
     }
