@@ -3,6 +3,8 @@
 //! `api.jsonl` is about the write path of most kinds; `lifecycle.jsonl` about how pods, namespaces and
 //! what they hold come and go, limits included; `apply.jsonl` about nulls and what an apply empties;
 //! `webhooks.jsonl` about admission webhooks: each case names those who answered, and what they did.
+//! `cluster.jsonl` and `controllers.jsonl` were recorded with kube-controller-manager at work: rollouts, jobs,
+//! budgets, garbage, quotas and namespaces on their way out; they are put to a cluster of the model.
 //! `TRANSCRIPT=file` replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names
@@ -15,6 +17,7 @@
 //! the watches the same; the watches' answers are the model's own, so they are in no table.
 
 mod conformance {
+    pub(crate) mod model;
     pub(crate) mod page;
     pub(crate) mod replay;
 }
@@ -27,7 +30,14 @@ use conformance::page;
 use conformance::replay::{Outcome, replay};
 use driftlab_tests::exchange::Level;
 
-const TRANSCRIPTS: [&str; 4] = ["api.jsonl", "lifecycle.jsonl", "apply.jsonl", "webhooks.jsonl"];
+const TRANSCRIPTS: [&str; 6] = [
+    "api.jsonl",
+    "lifecycle.jsonl",
+    "apply.jsonl",
+    "webhooks.jsonl",
+    "cluster.jsonl",
+    "controllers.jsonl",
+];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance")

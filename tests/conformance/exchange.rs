@@ -87,7 +87,8 @@ pub fn shown(body: Value, status: u16, request: &Value) -> Value {
     }
 }
 
-fn pick(value: &Value, steps: &[&str]) -> Value {
+/// The value at a path; `*` stands for every item of a list, whose values come sorted.
+pub fn pick(value: &Value, steps: &[&str]) -> Value {
     match steps {
         [] => value.clone(),
         ["*", rest @ ..] => {

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use driftlab::api::Caller;
 use driftlab::apiserver::{Server, rest};
-use driftlab::time::{Duration, Timestamp};
+use driftlab::time::Timestamp;
 use driftlab_tests::exchange::{
     Level, differ, header, json_of, level, media_type, resolve, shown, text,
 };
 use driftlab_tests::normal::Normal;
 use serde_json::{Value, json};
 
+use super::model::{Model, meets};
 use super::page::Asked;
 
 /// One exchange replayed.
@@ -35,7 +36,7 @@ impl Outcome {
 /// Replays the cases whose name contains `only`, all against one server.
 pub(crate) fn replay(transcript: &Path, only: &str) -> Vec<Outcome> {
     let text = fs::read_to_string(transcript).expect("the transcript is there");
-    let mut player = Player { server: Server::new(), now: Timestamp::START };
+    let mut player = Player { bare: Model::bare(), cluster: None };
     let cases = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a case"));
     cases
         .filter(|case| case["case"].as_str().is_some_and(|name| name.contains(only)))
@@ -44,20 +45,28 @@ pub(crate) fn replay(transcript: &Path, only: &str) -> Vec<Outcome> {
 }
 
 struct Player {
-    server: Server,
-    now: Timestamp,
+    bare: Model,
+    /// For cases that were recorded with controllers at work, once there is one.
+    cluster: Option<Model>,
 }
+
+/// So many looks somebody takes who waits for something: 25 seconds' worth.
+const LOOKS: usize = 125;
 
 impl Player {
     fn case(&mut self, case: &Value) -> Vec<Outcome> {
         if let Some(webhooks) = case["webhooks"].as_array() {
-            self.server = answered_by(webhooks);
+            self.bare = Model::Bare(answered_by(webhooks).into(), Timestamp::START);
         }
+        let model = match case["family"] == "cluster" {
+            true => self.cluster.get_or_insert_with(Model::cluster),
+            false => &mut self.bare,
+        };
         let (mut normal, mut seen, mut outcomes) = (Normal::default(), Vec::new(), Vec::new());
         for (index, exchange) in case["exchanges"].as_array().expect("exchanges").iter().enumerate()
         {
             let request = resolve(&exchange["request"], &seen);
-            let (status, body, warnings) = self.send(&request);
+            let (status, body, warnings) = ask(model, &request);
             seen.push(body.clone());
             let got = json!({
                 "status": status,
@@ -88,38 +97,48 @@ impl Player {
         }
         outcomes
     }
-
-    fn send(&mut self, request: &Value) -> (u16, Value, Vec<String>) {
-        self.now += Duration::from_secs(1);
-        let body = match &request["body"] {
-            Value::Null => Vec::new(),
-            Value::String(hex) if request["type"] == "protobuf" => self.from_protobuf(hex),
-            body => body.to_string().into_bytes(),
-        };
-        let http = rest::HttpRequest {
-            accept: text(&request["accept"]),
-            method: text(&request["method"]),
-            target: text(&request["path"]),
-            content_type: media_type(request, &body),
-            body: &body,
-        };
-        let agent = request["agent"].as_str().unwrap_or("probe/1.0");
-        let mut caller = Caller::new("admin", agent);
-        caller.groups.push("system:masters".into());
-        let answer = rest::answer(&mut self.server, self.now, &caller, &http);
-        (answer.code, json_of(answer.body), answer.warnings.iter().map(|w| header(w)).collect())
-    }
 }
 
-impl Player {
-    /// A body in protobuf, written in hexadecimal, as the port reads it.
-    fn from_protobuf(&self, hex: &str) -> Vec<u8> {
-        let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
-        let bytes: Vec<u8> =
-            pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect();
-        let read = rest::protobuf::to_json(&self.server, &bytes).expect("a body in protobuf");
-        read.to_string().into_bytes()
+/// The answer to a request, or the first that is what it waits for.
+fn ask(model: &mut Model, request: &Value) -> (u16, Value, Vec<String>) {
+    model.pass();
+    for _ in 0..LOOKS {
+        let (status, body, warnings) = send(model, request);
+        if request.get("until").is_none_or(|until| meets(until, status, &body)) {
+            return (status, body, warnings);
+        }
+        model.wait();
     }
+    send(model, request)
+}
+
+fn send(model: &mut Model, request: &Value) -> (u16, Value, Vec<String>) {
+    let body = match &request["body"] {
+        Value::Null => Vec::new(),
+        Value::String(hex) if request["type"] == "protobuf" => from_protobuf(model, hex),
+        body => body.to_string().into_bytes(),
+    };
+    let http = rest::HttpRequest {
+        accept: text(&request["accept"]),
+        method: text(&request["method"]),
+        target: text(&request["path"]),
+        content_type: media_type(request, &body),
+        body: &body,
+    };
+    let agent = request["agent"].as_str().unwrap_or("probe/1.0");
+    let mut caller = Caller::new("admin", agent);
+    caller.groups.push("system:masters".into());
+    let answer = model.answer(&caller, &http);
+    (answer.code, json_of(answer.body), answer.warnings.iter().map(|w| header(w)).collect())
+}
+
+/// A body in protobuf, written in hexadecimal, as the port reads it.
+fn from_protobuf(model: &Model, hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    let bytes: Vec<u8> =
+        pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect();
+    let read = rest::protobuf::to_json(model.server(), &bytes).expect("a body in protobuf");
+    read.to_string().into_bytes()
 }
 
 /// A server of a case's own, with those who answer its webhooks: its configurations stay.
