@@ -23,7 +23,7 @@ pub(super) fn decode_url(text: &str) -> Result<Vec<u8>, usize> {
 }
 
 /// The bytes of a text in the standard alphabet, padded or not, or where it is none.
-pub(super) fn decode(text: &str) -> Result<Vec<u8>, usize> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, usize> {
     undo(text.trim_end_matches('='), STANDARD)
 }
 

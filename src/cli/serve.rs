@@ -149,6 +149,7 @@ impl Arguments {
         print(&format!(
             "The cluster is at {url}. In another terminal:\n\n  export KUBECONFIG={path}\n  kubectl get all --all-namespaces\n\n"
         ))?;
+        print(&repositories(&model, port))?;
         if model.pace().is_manual() {
             print("Time stands still: Enter lets a second pass, 10s and Enter ten.\n\n")?;
             std::thread::spawn(move || pass_by_hand(&model));
@@ -166,6 +167,14 @@ impl Arguments {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Where what is hosted can be cloned from; in the clear, since `git` does not know our authority.
+fn repositories(model: &Model, port: SocketAddr) -> String {
+    let urls = model.repository_urls(&format!("http://{port}"));
+    let lines = urls.iter().map(|url| format!("  git clone {url}\n"));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { lines + "\n" }
 }
 
 /// Writes what holds tokens: nobody else is to read it.

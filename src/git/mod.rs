@@ -14,6 +14,8 @@ mod id;
 mod ignore;
 mod merge;
 mod objects;
+mod pack;
+mod raw;
 mod refs;
 mod remote;
 mod rename;
@@ -24,6 +26,8 @@ mod signature;
 mod text;
 mod tree;
 mod walk;
+#[cfg(feature = "git-wire")]
+pub mod wire;
 mod worktree;
 
 pub use blame::BlameLine;

@@ -113,6 +113,24 @@ impl Objects {
         }
     }
 
+    /// Those of these objects that are here, looked for in the trees too.
+    #[cfg(feature = "git-wire")]
+    pub(super) fn find_all(&self, ids: &BTreeSet<ObjectId>) -> Vec<(ObjectId, Object)> {
+        let here = ids.iter().filter_map(|id| Some((*id, self.get(*id)?.clone())));
+        let mut hits: Vec<_> = here.collect();
+        if hits.len() < ids.len() {
+            hits.extend(self.find_in_trees(&|id| ids.contains(&id) && self.get(id).is_none()));
+        }
+        hits
+    }
+
+    /// All trees and blobs.
+    pub(super) fn trees_and_blobs(&self) -> Vec<(ObjectId, Object)> {
+        let own = self.map.iter().map(|(id, object)| (*id, object.clone()));
+        let own = own.filter(|(_, object)| matches!(object, Object::Tree(_) | Object::Blob(_)));
+        own.chain(self.find_in_trees(&|_| true)).collect()
+    }
+
     fn find_in_trees(&self, wanted: &dyn Fn(ObjectId) -> bool) -> Vec<(ObjectId, Object)> {
         let mut seen = BTreeSet::new();
         let mut hits = Vec::new();

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Buf, Bytes};
 use serde_json::Value;
 
+use super::git;
 use super::model::Model;
 use super::time;
 use super::watch::{Feed, Watch};
@@ -35,6 +36,9 @@ where
     B::Error: Display,
 {
     let (parts, body) = request.into_parts();
+    if parts.uri.path().starts_with(git::PREFIX) {
+        return git::answer(model, &parts, body).await;
+    }
     let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let request = HttpRequest {
         method: parts.method.as_str(),

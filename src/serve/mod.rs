@@ -12,6 +12,7 @@
 
 mod answer;
 mod caller;
+mod git;
 mod kubeconfig;
 mod model;
 mod pace;

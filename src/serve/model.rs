@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::caller::Access;
+use super::git;
 use super::pace::Pace;
 use super::upkeep::Upkeep;
 use crate::api::ResourceVersion;
@@ -156,6 +157,11 @@ impl Model {
     /// Lets a span of the world's time pass at once, and all happen that is due in it.
     pub fn pass(&self, span: Duration) {
         self.with(|world| world.run_for(span));
+    }
+
+    /// Where real `git` clones the repositories of the world from, below the address of a server.
+    pub fn repository_urls(&self, server: &str) -> Vec<String> {
+        self.peek(|world| world.forge().repositories().map(|name| git::url(server, name)).collect())
     }
 
     /// How fast its time runs.

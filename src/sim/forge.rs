@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::agenda::Item;
 use super::world::{Inner, World};
-use crate::git::forge::{AccessError, Caller, Forge, PullRequest, PullState, WebhookEvent};
+use crate::git::forge::{
+    AccessError, Caller, Forge, PullRequest, PullState, Pushed, WebhookEvent, served,
+};
 use crate::git::{GitError, InvalidPath, ObjectId, RefUpdate, Repository, Signature};
 use crate::time::Timestamp;
 use crate::trace::{Role, What};
@@ -79,6 +81,35 @@ impl World {
     ) -> Result<T, PushError> {
         self.add_person(actor);
         self.inner_mut().push(actor, Role::Person, url, change)
+    }
+
+    /// Takes a push in as it comes from a client of Git's protocol: each reference from what it was to
+    /// what it is to be, with the objects of a repository. With `atomic` it is all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// When the caller may not push at all. What is refused for a single reference is in the result.
+    pub fn receive_push(
+        &mut self,
+        (actor, caller): (&str, &Caller),
+        url: &str,
+        from: &Repository,
+        updates: Vec<RefUpdate>,
+        atomic: bool,
+    ) -> Result<Pushed, AccessError> {
+        self.at_forge(actor, |forge, now| {
+            let before = forge.clone();
+            let pushed = forge.update_references(url, caller, from, updates, now);
+            let pushed = pushed.map(|pushed| match atomic && !pushed.is_ok() {
+                true => {
+                    *forge = before;
+                    pushed.undone()
+                }
+                false => pushed,
+            });
+            let events = pushed.as_ref().map(|pushed| pushed.events.clone()).unwrap_or_default();
+            (pushed, events)
+        })
     }
 
     /// Commits files (`None` removes one) on top of the branch that HEAD is on, as somebody.
@@ -268,7 +299,8 @@ pub(super) fn name_in(url: &str) -> &str {
         _ => rest,
     };
     let host = BASE.trim_start_matches("https://");
-    rest.strip_prefix(host).map_or(rest, |path| path.trim_start_matches([':', '/']))
+    let path = || rest.strip_prefix(host).map_or(rest, |path| path.trim_start_matches([':', '/']));
+    served(rest).unwrap_or_else(path)
 }
 
 /// The last part of a URL or name: what people call the repository.
@@ -289,10 +321,15 @@ mod tests {
             "ssh://git@github.com/acme/app.git",
             "git@gitlab.com:acme/app.git",
             "app",
+            "http://127.0.0.1:8080/git/acme/app.git",
+            "http://ada:secret@localhost:8080/git/config",
+            "https://[::1]:8443/git/config.git/",
         ] {
             forge.host(name_in(url), Repository::new());
             assert!(forge.repository(url).is_some(), "{url}: {}", name_in(url));
         }
         assert_eq!(place("https://git.example.com/acme/config.git"), "config");
+        assert_eq!(name_in("http://127.0.0.1:1/git/app.git"), "app");
+        assert_eq!(name_in("http://127.0.0.1:1/app.git"), "127.0.0.1:1/app");
     }
 }

@@ -5,8 +5,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 
+use super::DiskError;
 use super::program::{bare_git, git, run};
-use super::{DiskError, pack};
+use crate::git::pack;
 use crate::git::{Entry, Head, Object, ObjectId, Repository, Tree};
 
 /// Writes a repository into a folder that is empty or not there yet, with HEAD's files checked out.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::build::{Builder, build};
-use super::error::{DAMAGED, NO_REPOSITORY};
+use super::error::NO_REPOSITORY;
 use super::program::{answer, bare_git, failed, git, not_started, run, text};
 use super::{DiskError, guard, objects};
+use crate::git::raw::{Builder, DAMAGED, build};
 use crate::git::{ObjectId, ObjectKind, Repository};
 
 /// Brings the history of a repository on disk, bare or not: everything that a reference or HEAD leads

@@ -3,15 +3,12 @@
 //! The one place on this floor that touches files and starts a program, the `git` on PATH. Ids are
 //! unchanged both ways, since objects are carried over byte for byte and their ids are checked.
 
-mod build;
 mod error;
 mod export;
 mod folder;
 mod guard;
 mod import;
 mod objects;
-mod pack;
-mod parse;
 mod program;
 
 pub use error::DiskError;

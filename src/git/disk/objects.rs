@@ -1,25 +1,14 @@
 //! The objects of a repository, read by Git: git-rev-list(1) names them, git-cat-file(1) brings them.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
-use super::error::{DAMAGED, Fault, LEAVE_OUT};
 use super::program::{answer, failed, git, not_started, overhear};
 use super::{DiskError, LARGEST_FILE, MOST_BYTES};
-use crate::git::{Blob, ObjectId};
-
-/// What a repository holds, in no order but that of the commits.
-#[derive(Default)]
-pub(super) struct RawObjects {
-    /// In the order of `git rev-list`: mostly what came later first.
-    pub(super) commits: Vec<(ObjectId, Vec<u8>)>,
-    pub(super) tags: Vec<(ObjectId, Vec<u8>)>,
-    pub(super) trees: BTreeMap<ObjectId, Vec<u8>>,
-    pub(super) blobs: BTreeMap<ObjectId, Blob>,
-}
+use crate::git::ObjectId;
+use crate::git::raw::{DAMAGED, Fault, LEAVE_OUT, RawObjects};
 
 /// Reads everything that these arguments of `git rev-list` lead to.
 ///
@@ -161,20 +150,4 @@ fn name_of(path: &Path, id: ObjectId) -> Option<String> {
     let said = answer(path, &args).ok()??;
     let (commit, file) = said.split_once("\n\n")?;
     Some(format!("{} in commit {commit}", file.lines().next()?))
-}
-
-impl RawObjects {
-    fn take(&mut self, id: ObjectId, kind: &str, content: Vec<u8>) -> Result<(), Fault> {
-        if ObjectId::of(kind, &content) != id {
-            return Err("its content has another id".into());
-        }
-        match kind {
-            "blob" => drop(self.blobs.insert(id, Blob::with_id(id, content))),
-            "tree" => drop(self.trees.insert(id, content)),
-            "commit" => self.commits.push((id, content)),
-            "tag" => self.tags.push((id, content)),
-            other => return Err(format!("{other:?} is no type of object").into()),
-        }
-        Ok(())
-    }
 }

@@ -6,8 +6,9 @@ use std::process::{ChildStderr, Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
 use super::DiskError;
-use super::error::{DAMAGED, NO_REPOSITORY};
+use super::error::NO_REPOSITORY;
 use crate::git::GitVersion;
+use crate::git::raw::DAMAGED;
 
 /// Which `git` is on PATH; none if there is none.
 pub fn version() -> Option<GitVersion> {

@@ -181,7 +181,8 @@ impl Forge {
     }
 
     /// The name of the repository that a URL or a name leads to: with or without `.git` and a slash at
-    /// the end, over HTTPS or SSH (`git@host:owner/name.git`).
+    /// the end, over HTTPS or SSH (`git@host:owner/name.git`); or as it is served on this machine
+    /// (`http://127.0.0.1:8080/git/owner/name.git`).
     pub fn name_of<'u>(&self, url: &'u str) -> Option<&'u str> {
         let host = self.base.split_once("://").map_or(&*self.base, |(_, host)| host);
         let rest = url.trim_end_matches('/');
@@ -191,9 +192,10 @@ impl Forge {
             Some((user, rest)) if !user.contains('/') => rest,
             _ => rest,
         };
-        let path = match rest.strip_prefix(host) {
-            Some(path) => path.trim_start_matches([':', '/']),
-            None => rest,
+        let path = match (served(rest), rest.strip_prefix(host)) {
+            (Some(path), _) => path,
+            (None, Some(path)) => path.trim_start_matches([':', '/']),
+            (None, None) => rest,
         };
         self.hosted.contains_key(path).then_some(path)
     }
@@ -229,6 +231,11 @@ impl Forge {
         }
     }
 
+    /// Whose token this is.
+    pub fn user_of(&self, token: &str) -> Option<&str> {
+        self.tokens.get(token).map(|token| token.user.as_str())
+    }
+
     /// The pull request that brought a commit into a branch, and so who reviewed it.
     pub fn pull_of(&self, url: &str, commit: ObjectId) -> Option<&PullRequest> {
         let hosted = self.hosted.get(self.name_of(url)?)?;
@@ -251,4 +258,15 @@ impl Forge {
         let host = self.base.split_once("://").map_or(&*self.base, |(_, host)| host);
         host.split(['/', ':']).next().unwrap_or(host)
     }
+}
+
+/// The name in the address of a repository that is served on this machine, without its scheme and `.git`:
+/// `127.0.0.1:8080/git/NAME`.
+pub(crate) fn served(address: &str) -> Option<&str> {
+    let (host, path) = address.split_once('/')?;
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    path.strip_prefix("git/").filter(|_| matches!(host, "127.0.0.1" | "localhost" | "[::1]"))
 }

@@ -95,6 +95,15 @@ impl Forge {
         Ok(self.receive(granted, from, updates.into_iter().map(planned).collect(), now))
     }
 
+    /// Checks that somebody may push at all.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn may_push(&self, url: &str, caller: &Caller, now: Timestamp) -> Result<(), AccessError> {
+        self.check(url, caller, Role::Write, Scope::WriteContents, now).map(drop)
+    }
+
     fn receive(
         &mut self,
         granted: Granted,
@@ -226,6 +235,16 @@ impl Pushed {
     /// Whether everything asked for was done.
     pub fn is_ok(&self) -> bool {
         self.reports.iter().all(|report| report.refusal.is_none())
+    }
+
+    /// The same after it was all taken back, since a part was refused and it was to be all or nothing.
+    pub(crate) fn undone(mut self) -> Self {
+        self.events.clear();
+        for report in &mut self.reports {
+            let reason = "atomic push failure".into();
+            report.refusal.get_or_insert(Refusal::Remote { reason, said: Vec::new() });
+        }
+        self
     }
 
     /// The references that were updated.

@@ -1,4 +1,4 @@
-//! Raw objects, as `git cat-file --batch` gives them, taken apart.
+//! Raw objects, taken apart.
 //!
 //! Old and foreign tools wrote objects that Git reads and would not write: unusual file modes, texts
 //! in other character sets. They are read as well as they can be; their bytes are kept elsewhere.
@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::error::Fault;
+use super::Fault;
 use crate::git::tree::is_name;
 use crate::git::{Mode, ObjectId, ObjectKind, Signature, Tag};
 use crate::time::Timestamp;

@@ -6,7 +6,7 @@
 use sha1::{Digest, Sha1};
 
 /// Encodes objects, each with its type's number (1 commit, 2 tree, 3 blob, 4 tag), as a pack.
-pub(super) fn encode(objects: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(in crate::git) fn encode(objects: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut pack = b"PACK\0\0\0\x02".to_vec();
     let count = u32::try_from(objects.len()).expect("memory holds fewer objects than that");
     pack.extend(count.to_be_bytes());

@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::DEEPEST;
-use super::error::Fault;
-use super::objects::RawObjects;
 use super::parse::{self, Kind, RawEntry};
+use super::{Fault, RawObjects};
+use crate::git::disk::DEEPEST;
 use crate::git::{Blob, Commit, Entry, Object, ObjectId, ObjectKind, Repository, Tree};
 
 /// A repository of these objects, without references.
@@ -15,12 +14,24 @@ use crate::git::{Blob, Commit, Entry, Object, ObjectId, ObjectKind, Repository, 
 /// # Errors
 ///
 /// When an object lacks another, makes no sense, or is not supported.
-pub(super) fn build(mut raw: RawObjects) -> Result<Builder, Fault> {
+pub(in crate::git) fn build(raw: RawObjects) -> Result<Builder, Fault> {
+    build_onto(Repository::new(), raw)
+}
+
+/// A repository with these objects more, which may lead to those that it has.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(in crate::git) fn build_onto(
+    repository: Repository,
+    mut raw: RawObjects,
+) -> Result<Builder, Fault> {
     let commits = std::mem::take(&mut raw.commits);
     let tags = std::mem::take(&mut raw.tags);
     let RawObjects { trees, blobs, .. } = raw;
-    let repository = Repository::new();
-    let mut builder = Builder { repository, trees, blobs, built: BTreeMap::new() };
+    let built = BTreeMap::new();
+    let mut builder = Builder { repository, trees, blobs, built, known: None };
     for (id, content) in commits.into_iter().rev() {
         builder.commit(id, &content).map_err(|fault| fault.within(&format!("commit {id}")))?;
     }
@@ -31,17 +42,19 @@ pub(super) fn build(mut raw: RawObjects) -> Result<Builder, Fault> {
 }
 
 /// A repository in the making.
-pub(super) struct Builder {
-    pub(super) repository: Repository,
+pub(in crate::git) struct Builder {
+    pub(in crate::git) repository: Repository,
     /// Those that are not built yet.
     trees: BTreeMap<ObjectId, Vec<u8>>,
     blobs: BTreeMap<ObjectId, Blob>,
     built: BTreeMap<ObjectId, Tree>,
+    /// The trees and blobs that the repository had; not looked for as long as nobody asks.
+    known: Option<BTreeMap<ObjectId, Object>>,
 }
 
 impl Builder {
     /// Keeps what a tag or reference names right away. Other trees and blobs live in commits.
-    pub(super) fn keep(&mut self, id: ObjectId, kind: ObjectKind) -> Result<(), Fault> {
+    pub(in crate::git) fn keep(&mut self, id: ObjectId, kind: ObjectKind) -> Result<(), Fault> {
         let object = match kind {
             ObjectKind::Tree => Object::Tree(self.tree(id, &Tree::default(), 0)?),
             ObjectKind::Blob => Object::Blob(self.blob(id)?),
@@ -49,6 +62,18 @@ impl Builder {
         };
         self.repository.objects.insert(id, object);
         Ok(())
+    }
+
+    /// Keeps what is named by this id, whatever it is; what is nowhere stays unnamed.
+    #[cfg(feature = "git-wire")]
+    pub(in crate::git) fn keep_any(&mut self, id: ObjectId) -> Result<(), Fault> {
+        match () {
+            () if self.trees.contains_key(&id) || self.built.contains_key(&id) => {
+                self.keep(id, ObjectKind::Tree)
+            }
+            () if self.blobs.contains_key(&id) => self.keep(id, ObjectKind::Blob),
+            () => Ok(()),
+        }
     }
 
     fn commit(&mut self, id: ObjectId, content: &[u8]) -> Result<(), Fault> {
@@ -81,7 +106,10 @@ impl Builder {
         let content = match self.trees.remove(&id) {
             Some(content) => content,
             None if id == Tree::default().id() => Vec::new(),
-            None => return Err(format!("tree {id} is missing").into()),
+            None => match self.known(id) {
+                Some(Object::Tree(tree)) => return Ok(tree.clone()),
+                _ => return Err(format!("tree {id} is missing").into()),
+            },
         };
         let mut entries = parse::tree(&content)?;
         let canonical = entries.is_sorted_by(|a, b| a.order(b) == Ordering::Less)
@@ -113,9 +141,22 @@ impl Builder {
         entry.map_err(|fault| fault.below(&String::from_utf8_lossy(raw.name)))
     }
 
-    fn blob(&self, id: ObjectId) -> Result<Blob, Fault> {
-        let missing = || Fault::from(format!("blob {id} is missing, or is no blob"));
-        self.blobs.get(&id).cloned().ok_or_else(missing)
+    fn blob(&mut self, id: ObjectId) -> Result<Blob, Fault> {
+        if let Some(blob) = self.blobs.get(&id) {
+            return Ok(blob.clone());
+        }
+        match self.known(id) {
+            Some(Object::Blob(blob)) => Ok(blob.clone()),
+            _ => Err(format!("blob {id} is missing, or is no blob").into()),
+        }
+    }
+
+    /// A tree or blob that the repository had.
+    fn known(&mut self, id: ObjectId) -> Option<&Object> {
+        let objects = &self.repository.objects;
+        let known =
+            self.known.get_or_insert_with(|| objects.trees_and_blobs().into_iter().collect());
+        known.get(&id)
     }
 }
 

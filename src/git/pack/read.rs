@@ -1,0 +1,272 @@
+//! A pack taken apart: objects as they are, and objects as deltas of others, which may lie anywhere in
+//! the pack or, in a thin one, in the repository that it is meant for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use miniz_oxide::inflate::core::DecompressorOxide;
+use sha1::{Digest, Sha1};
+
+use super::inflate::inflate;
+use super::{PackError, delta};
+use crate::git::raw::RawObjects;
+use crate::git::{ObjectId, ObjectKind, Repository};
+
+/// The largest object, in bytes: 64 MiB.
+pub(super) const LARGEST: u64 = 64 << 20;
+
+/// How many bytes all objects may have together, and the deltas they are made of: 512 MiB.
+pub(super) const MOST: u64 = 512 << 20;
+
+/// How many deltas may stand on one another: as many as Git makes at most.
+pub(super) const DEEPEST_CHAIN: usize = 4095;
+
+/// The checksum at the end.
+const SUM: usize = 20;
+
+/// Takes a pack apart. Bases that are not in it are looked for in the repository.
+///
+/// # Errors
+///
+/// When it is damaged, too large, or lacks something.
+pub(in crate::git) fn read(pack: &[u8], repository: &Repository) -> Result<RawObjects, PackError> {
+    let mut unpacked = Unpacked::default();
+    for (entry, offset) in entries(pack)? {
+        unpacked.put(entry, offset);
+    }
+    unpacked.resolve()?;
+    unpacked.resolve_thin(repository)?;
+    unpacked.check_complete()?;
+    Ok(unpacked.objects)
+}
+
+/// An object of a pack, before deltas are undone.
+enum Entry {
+    Whole(ObjectKind, Vec<u8>),
+    /// A delta of the object at an offset.
+    OfOffset(usize, Vec<u8>),
+    /// A delta of an object by its id.
+    OfId(ObjectId, Vec<u8>),
+}
+
+/// The objects of a pack, with the offset of each.
+fn entries(pack: &[u8]) -> Result<Vec<(Entry, usize)>, PackError> {
+    let count = count(pack)?;
+    let body = pack.len().checked_sub(SUM).ok_or(PackError::CutOff(pack.len()))?;
+    let mut reader = Reader { pack: &pack[..body], at: 12, inflated: 0 };
+    let mut state = Box::<DecompressorOxide>::default();
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        let offset = reader.at;
+        entries.push((reader.entry(&mut state)?, offset));
+    }
+    match () {
+        () if reader.at < body => Err(PackError::Garbage(reader.at)),
+        () if Sha1::digest(&pack[..body])[..] != pack[body..] => Err(PackError::Checksum),
+        () => Ok(entries),
+    }
+}
+
+/// The number of objects, from the header.
+fn count(pack: &[u8]) -> Result<u32, PackError> {
+    match pack.first_chunk::<12>() {
+        Some([b'P', b'A', b'C', b'K', 0, 0, 0, 2 | 3, count @ ..]) => {
+            Ok(u32::from_be_bytes(*count))
+        }
+        None if b"PACK".starts_with(&pack[..pack.len().min(4)]) => {
+            Err(PackError::CutOff(pack.len()))
+        }
+        _ => Err(PackError::NoPack),
+    }
+}
+
+struct Reader<'p> {
+    pack: &'p [u8],
+    at: usize,
+    inflated: u64,
+}
+
+impl Reader<'_> {
+    fn entry(&mut self, state: &mut DecompressorOxide) -> Result<Entry, PackError> {
+        let offset = self.at;
+        let (kind, size) = self.header()?;
+        self.weigh(offset, size)?;
+        Ok(match kind {
+            1 => Entry::Whole(ObjectKind::Commit, self.content(state, offset, size)?),
+            2 => Entry::Whole(ObjectKind::Tree, self.content(state, offset, size)?),
+            3 => Entry::Whole(ObjectKind::Blob, self.content(state, offset, size)?),
+            4 => Entry::Whole(ObjectKind::Tag, self.content(state, offset, size)?),
+            6 => {
+                let back = self.distance()?;
+                let base = usize::try_from(back).ok().and_then(|back| offset.checked_sub(back));
+                let base = base.ok_or(PackError::BaseOffset(offset))?;
+                Entry::OfOffset(base, self.content(state, offset, size)?)
+            }
+            7 => Entry::OfId(self.id()?, self.content(state, offset, size)?),
+            kind => return Err(PackError::Kind { offset, kind }),
+        })
+    }
+
+    /// Type and size: three bits and four, then seven a byte.
+    fn header(&mut self) -> Result<(u8, u64), PackError> {
+        let offset = self.at;
+        let mut byte = self.byte()?;
+        let (kind, mut size, mut shift) = (byte >> 4 & 7, u64::from(byte & 0xf), 4);
+        while byte & 0x80 != 0 {
+            byte = self.byte()?;
+            if shift > 57 {
+                return Err(PackError::TooLarge { offset, size: u64::MAX });
+            }
+            size |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+        }
+        Ok((kind, size))
+    }
+
+    /// How far before this object its base begins. Every byte but the last counts one more, so that no
+    /// number is written in two ways.
+    fn distance(&mut self) -> Result<u64, PackError> {
+        let offset = self.at;
+        let mut byte = self.byte()?;
+        let mut value = u64::from(byte & 0x7f);
+        while byte & 0x80 != 0 {
+            byte = self.byte()?;
+            value = (value + 1).checked_mul(0x80).ok_or(PackError::BaseOffset(offset))?;
+            value |= u64::from(byte & 0x7f);
+        }
+        Ok(value)
+    }
+
+    fn id(&mut self) -> Result<ObjectId, PackError> {
+        let bytes = self.pack[self.at..].first_chunk().ok_or(PackError::CutOff(self.at))?;
+        self.at += bytes.len();
+        Ok(ObjectId::from_bytes(*bytes))
+    }
+
+    fn byte(&mut self) -> Result<u8, PackError> {
+        let byte = self.pack.get(self.at).copied().ok_or(PackError::CutOff(self.at))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn content(
+        &mut self,
+        state: &mut DecompressorOxide,
+        offset: usize,
+        size: u64,
+    ) -> Result<Vec<u8>, PackError> {
+        let inflated = inflate(state, &self.pack[self.at..], size);
+        let (content, read) = inflated.ok_or(PackError::Inflate { offset, size })?;
+        self.at += read;
+        Ok(content)
+    }
+
+    fn weigh(&mut self, offset: usize, size: u64) -> Result<(), PackError> {
+        self.inflated = self.inflated.saturating_add(size);
+        match size > LARGEST || self.inflated > MOST {
+            true => Err(PackError::TooLarge { offset, size }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Objects, and the deltas that wait for one.
+#[derive(Default)]
+struct Unpacked {
+    objects: RawObjects,
+    of_offset: BTreeMap<usize, Vec<Waiting>>,
+    of_id: BTreeMap<ObjectId, Vec<Waiting>>,
+    /// Those whose deltas can be undone now.
+    open: Vec<Made>,
+    made: u64,
+}
+
+/// A delta, and where it lies.
+struct Waiting {
+    offset: usize,
+    delta: Vec<u8>,
+}
+
+/// An object that is known.
+struct Made {
+    /// Where it lies; nowhere, when it is of the repository.
+    offset: Option<usize>,
+    id: ObjectId,
+    kind: ObjectKind,
+    content: Arc<[u8]>,
+    /// On how many deltas it stands.
+    depth: usize,
+}
+
+impl Unpacked {
+    fn put(&mut self, entry: Entry, offset: usize) {
+        match entry {
+            Entry::Whole(kind, content) => self.make(Some(offset), kind, content, 0),
+            Entry::OfOffset(base, delta) => {
+                self.of_offset.entry(base).or_default().push(Waiting { offset, delta });
+            }
+            Entry::OfId(base, delta) => {
+                self.of_id.entry(base).or_default().push(Waiting { offset, delta });
+            }
+        }
+    }
+
+    fn make(&mut self, offset: Option<usize>, kind: ObjectKind, content: Vec<u8>, depth: usize) {
+        let id = ObjectId::of(kind.name(), &content);
+        self.open.push(Made { offset, id, kind, content: content.into(), depth });
+    }
+
+    /// Undoes the deltas of what is known, and those of what comes of it.
+    fn resolve(&mut self) -> Result<(), PackError> {
+        while let Some(made) = self.open.pop() {
+            let by_offset = made.offset.and_then(|offset| self.of_offset.remove(&offset));
+            let by_id = self.of_id.remove(&made.id);
+            for waiting in by_offset.into_iter().chain(by_id).flatten() {
+                self.undo(&made, &waiting)?;
+            }
+            if made.offset.is_some() {
+                self.objects.put(made.id, made.kind, made.content.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, base: &Made, waiting: &Waiting) -> Result<(), PackError> {
+        let offset = waiting.offset;
+        let size = delta::size(&waiting.delta).ok_or(PackError::Delta(offset))?;
+        self.made = self.made.saturating_add(size);
+        if size > LARGEST || self.made > MOST {
+            return Err(PackError::TooLarge { offset, size });
+        }
+        if base.depth >= DEEPEST_CHAIN {
+            return Err(PackError::Chain(offset));
+        }
+        let content = delta::apply(&base.content, &waiting.delta);
+        let content = content.ok_or(PackError::Delta(offset))?;
+        self.make(Some(offset), base.kind, content, base.depth + 1);
+        Ok(())
+    }
+
+    /// Undoes the deltas of what the repository has.
+    fn resolve_thin(&mut self, repository: &Repository) -> Result<(), PackError> {
+        if self.of_id.is_empty() {
+            return Ok(());
+        }
+        let wanted: BTreeSet<ObjectId> = self.of_id.keys().copied().collect();
+        for (id, object) in repository.objects.find_all(&wanted) {
+            let foreign = repository.objects.foreign(id).map(<[u8]>::to_vec);
+            let content = foreign.unwrap_or_else(|| object.encode());
+            self.make(None, object.kind(), content, 0);
+        }
+        self.resolve()
+    }
+
+    fn check_complete(&self) -> Result<(), PackError> {
+        let missing = self.of_id.iter().find_map(|(id, waiting)| Some((id, waiting.first()?)));
+        if let Some((base, waiting)) = missing {
+            return Err(PackError::NoBase { offset: waiting.offset, base: *base });
+        }
+        let astray = self.of_offset.values().find_map(|waiting| waiting.first());
+        astray.map_or(Ok(()), |waiting| Err(PackError::BaseOffset(waiting.offset)))
+    }
+}
