@@ -48,8 +48,13 @@ sync:
 
 #[test]
 fn help_says_what_there_is() {
-    for args in [&["--help"][..], &["run", "--help"], &["explain", "--help"], &["build", "--help"]]
-    {
+    for args in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["explain", "--help"],
+        &["blame", "--help"],
+        &["build", "--help"],
+    ] {
         let output = run(&root(), args);
         assert!(output.status.success(), "{args:?}");
         assert!(told(&output).contains("usage: driftlab"), "{args:?}");
@@ -263,6 +268,21 @@ fn a_field_is_explained_back_to_a_line_or_a_command() {
 }
 
 #[test]
+fn an_object_is_printed_with_who_set_each_field() {
+    let blame = |object: &str, more: &[&str]| {
+        let file = "examples/scenarios/heal.yaml";
+        told(&run(&root(), &[&["blame", file, object], more].concat()))
+    };
+    let all = [
+        blame("deployment/hello", &["-n", "hello", "--until", "2m10s"]),
+        blame("namespace/hello", &[]),
+        blame("deployment/hello", &[]),
+        blame("deployment", &[]),
+    ];
+    insta::assert_snapshot!("blame", all.join("\n"));
+}
+
+#[test]
 fn mistakes_in_the_arguments_are_named() {
     const HEAL: &str = "examples/scenarios/heal.yaml";
     let check = |args: &[&str], expected: &str| {
@@ -271,7 +291,7 @@ fn mistakes_in_the_arguments_are_named() {
     };
     check(
         &["dance"],
-        "there is no command \"dance\"\n  = there are: run, explain, build, git, serve",
+        "there is no command \"dance\"\n  = there are: run, explain, blame, build, git, serve",
     );
     check(&["--nope"], "invalid option '--nope'\n  = driftlab --help says what there is");
     let more = "\n  = driftlab run --help says what there is";

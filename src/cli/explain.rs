@@ -1,13 +1,9 @@
 //! `driftlab explain`: who set this, and why.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use driftlab::scenario::{History, RunOptions};
-use lexopt::ValueExt;
-
-use super::run::load;
-use super::{Exit, Mistake, help, is_json, print, text, value};
+use super::asked::Asked;
+use super::{Exit, Mistake, help, print};
 
 const USAGE: &str = "\
 Say who set a field of an object, and why: from the field through its manager, the request, the
@@ -37,33 +33,15 @@ explain what? FILE OBJECT FIELD are needed: day2.yaml deployment/hello spec.repl
 
 /// Runs `driftlab explain …`.
 pub(crate) fn main(args: &mut lexopt::Parser) -> Exit {
-    use lexopt::Arg::{Long, Short, Value};
-    let (mut words, mut namespace, mut path, mut json) = (Vec::new(), None, None, false);
-    let mut options = RunOptions::default();
-    while let Some(arg) = args.next()? {
-        match arg {
-            Short('h') | Long("help") => return help(USAGE),
-            Short('n') | Long("namespace") => namespace = Some(text(args)?),
-            Long("path") => path = Some(text(args)?),
-            Long("seed") => options.seed = Some(value(args, "--seed")?),
-            Long("until") => options.until = Some(value(args, "--until")?),
-            Long("format") => json = is_json(args)?,
-            Value(value) if words.len() < 3 => words.push(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let [what, object, field] = &words[..] else {
+    let Some(asked) = Asked::read(args, 3)? else { return help(USAGE) };
+    let [what, object, field] = &asked.words[..] else {
         return Err(Mistake(WHAT.into()));
     };
-    let loaded = load(Path::new(what), path.as_deref(), History::All)?;
-    let run = loaded.play(&options);
-    let object = match namespace {
-        Some(namespace) => format!("{object} -n {namespace}"),
-        None => object.clone(),
-    };
-    let explanation =
-        run.explain(&object, field).map_err(|mistake| Mistake(mistake.to_string()))?;
-    match json {
+    let run = asked.play(what)?;
+    let explanation = run
+        .explain(&asked.object(object), field)
+        .map_err(|mistake| Mistake(mistake.to_string()))?;
+    match asked.json {
         true => print(&format!("{}\n", explanation.to_json()))?,
         false => print(&explanation.to_string())?,
     }

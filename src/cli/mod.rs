@@ -1,5 +1,7 @@
 //! What the command understands: one file a subcommand.
 
+mod asked;
+mod blame;
 mod build;
 mod explain;
 mod git;
@@ -16,7 +18,7 @@ use lexopt::ValueExt;
 
 use self::terminal::{drawing, print};
 
-const COMMANDS: [&str; 5] = ["run", "explain", "build", "git", "serve"];
+const COMMANDS: [&str; 6] = ["run", "explain", "blame", "build", "git", "serve"];
 
 const USAGE: &str = "\
 driftlab: learn GitOps by running it
@@ -29,6 +31,7 @@ usage: driftlab COMMAND [ARGS]
   run DIR              reconcile a folder or Git repository of manifests
   explain FILE OBJECT FIELD
                        say who set a field of an object, and why
+  blame FILE OBJECT    print an object, and beside each field who set it
   build DIR            print what a kustomization comes to
   git replay           run a Git history given as JSON
   serve [FILE]         put the cluster behind a port, for kubectl (feature serve)
@@ -67,6 +70,7 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             "run" => run::main(args),
             "build" => build::main(args),
             "explain" => explain::main(args),
+            "blame" => blame::main(args),
             "git" => git::main(args),
             #[cfg(feature = "serve")]
             "serve" => serve::main(args),

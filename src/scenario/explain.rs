@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::mistake::Mistake;
 use super::names::{FieldPath, ObjectWords, object_words};
-use super::origin::{Origin, origin};
+use super::origin::{Origin, Sources};
 use super::run::Run;
 use super::run::claim::managers;
 use crate::object::{Object, ObjectRef};
@@ -38,6 +38,8 @@ pub struct Write {
     pub at: Duration,
     /// Who.
     pub actor: String,
+    /// What that is: a person, or a controller.
+    pub role: Role,
     /// The field manager it was made as.
     pub manager: String,
     /// The verb of the request, such as `patch`.
@@ -57,26 +59,38 @@ impl Run {
     ///
     /// When the words name no object that is there, or the field's path cannot be read.
     pub fn explain(&self, object: &str, field: &str) -> Result<Explanation, Mistake> {
+        let path = FieldPath::read(field).map_err(|message| Mistake::at("", message))?;
+        let found = self.object(object)?;
+        Ok(self.explained(found, &path, self.sources(found).as_ref()))
+    }
+
+    /// The object that words name.
+    pub(super) fn object(&self, words: &str) -> Result<&Object, Mistake> {
         let mistake = |message: String| Mistake::at("", message);
-        let words = object_words(object).map_err(|message| {
+        let words = object_words(words).map_err(|message| {
             mistake(message).hint("expected KIND/NAME -n NAMESPACE, as for kubectl")
         })?;
-        let path = FieldPath::read(field).map_err(mistake)?;
         let name = words.find(self.world.server()).ok_or_else(|| {
             mistake(format!("the server doesn't have a resource type {:?}", words.kind))
         })?;
-        let Some(found) = self.world.server().get(&name) else {
-            return Err(self.missing(&name, &words));
-        };
-        let writes = self.writes(&name, &path);
-        Ok(Explanation {
+        self.world.server().get(&name).ok_or_else(|| self.missing(&name, &words))
+    }
+
+    /// Why a field of an object is as it is, that comes from these files if from any.
+    pub(super) fn explained(
+        &self,
+        object: &Object,
+        path: &FieldPath,
+        sources: Option<&Sources<'_>>,
+    ) -> Explanation {
+        Explanation {
             field: path.to_string(),
-            value: path.get(found).cloned(),
-            managers: managers(found, &path),
-            origin: self.origin(found, &path),
-            writes,
-            object: name,
-        })
+            value: path.get(object).cloned(),
+            managers: managers(object, path),
+            origin: sources.map(|sources| sources.origin(path)),
+            writes: self.writes(&object.reference(), path),
+            object: object.reference(),
+        }
     }
 
     fn missing(&self, name: &ObjectRef, words: &ObjectWords) -> Mistake {
@@ -107,6 +121,7 @@ impl Run {
             Some(Write {
                 at: event.at.since(start),
                 actor: event.actor.clone(),
+                role: event.role,
                 manager: manager.clone(),
                 verb: verb.clone(),
                 command: command(&events[..i], event),
@@ -117,8 +132,8 @@ impl Run {
         events.iter().enumerate().filter_map(write).collect()
     }
 
-    /// Where in Git the field comes from, for objects that a Kustomization applied.
-    fn origin(&self, object: &Object, path: &FieldPath) -> Option<Origin> {
+    /// The files that an object comes from, if a Kustomization applied it.
+    pub(super) fn sources<'a>(&'a self, object: &'a Object) -> Option<Sources<'a>> {
         let owner = |field: &str| {
             object.label(&format!("kustomize.toolkit.fluxcd.io/{field}")).map(str::to_owned)
         };
@@ -128,7 +143,7 @@ impl Run {
             &owner("namespace")?,
             &owner("name")?,
         );
-        origin(&self.world, &kustomization, object, path)
+        Sources::of(&self.world, kustomization, object)
     }
 }
 
@@ -181,7 +196,7 @@ impl Explanation {
     }
 
     /// Whether the API server filled it in: nobody manages it, and no file has it.
-    fn is_default(&self) -> bool {
+    pub(super) fn is_default(&self) -> bool {
         let in_file = self.origin.as_ref().is_some_and(|origin| origin.line.is_some());
         self.value.is_some() && self.managers.is_empty() && !in_file
     }
@@ -228,6 +243,16 @@ impl Explanation {
 }
 
 impl Write {
+    /// Whether it was a person's, or a pipeline's from outside.
+    pub(super) fn is_by_hand(&self) -> bool {
+        matches!(self.role, Role::Person | Role::Pipeline)
+    }
+
+    /// What it was made with: the first word of the command that was typed, or the field manager.
+    pub(super) fn tool(&self) -> &str {
+        self.command.split_whitespace().next().unwrap_or(&self.manager)
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "ms": self.at.as_millis(), "actor": self.actor, "manager": text(&self.manager),
@@ -254,7 +279,7 @@ fn told(write: &Write) -> String {
 
 /// `set by alice with kubectl at +2m00s: kubectl scale …`.
 fn by_hand(write: &Write) -> String {
-    let tool = write.command.split_whitespace().next().unwrap_or(&write.manager);
+    let tool = write.tool();
     let command = match write.command.as_str() {
         "" => String::new(),
         line => format!(": {line}"),

@@ -70,6 +70,7 @@
 //! assert!(run.holds(), "{:?}", run.verdicts);
 //! ```
 
+mod blame;
 mod cause;
 mod commands;
 mod explain;
@@ -85,6 +86,7 @@ mod standing;
 mod verify;
 mod written;
 
+pub use blame::{Blame, BlamedLine};
 pub use explain::{Explanation, Write};
 pub use mistake::{Mistake, Place};
 pub use origin::{Line, Origin, Pull};

@@ -1,5 +1,7 @@
 //! Objects and fields by the words that people use: `deployment/hello -n hello`, `spec.replicas`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::commands::kubectl;
@@ -55,7 +57,7 @@ enum Step {
 }
 
 /// A field's path: `spec.template.spec.containers[hello].image`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FieldPath(Vec<Step>);
 
 impl FieldPath {
@@ -86,6 +88,34 @@ impl FieldPath {
         if steps.is_empty() { Err("a field's path is empty".into()) } else { Ok(FieldPath(steps)) }
     }
 
+    /// The path of a field below.
+    pub(crate) fn field(&self, name: &str) -> Self {
+        // A name with dots reads as an item's does: `labels[app.kubernetes.io/name]`.
+        let is_plain = !name.contains(['.', '[', ']']);
+        self.below(match is_plain {
+            true => Step::Field(name.into()),
+            false => Step::Item("name".into(), name.into()),
+        })
+    }
+
+    /// The path of an item of a list below: by what tells it from the others, if anything does.
+    pub(crate) fn item_at(&self, items: &[Node], index: usize) -> Self {
+        const KEYS: [&str; 7] =
+            ["name", "type", "key", "mountPath", "containerPort", "port", "uid"];
+        let of = |item: &Node, key: &str| item.get(key).map(|value| text(Some(&value.value())));
+        let tells_apart = |key: &&str| {
+            let values: BTreeSet<String> = items.iter().filter_map(|item| of(item, key)).collect();
+            values.len() == items.len()
+        };
+        let key = KEYS.into_iter().find(tells_apart);
+        let named = key.and_then(|key| Some(Step::Item(key.into(), of(&items[index], key)?)));
+        self.below(named.unwrap_or(Step::Index(index)))
+    }
+
+    fn below(&self, step: Step) -> Self {
+        FieldPath(self.0.iter().cloned().chain([step]).collect())
+    }
+
     /// The value in an object.
     pub(crate) fn get<'a>(&self, object: &'a Object) -> Option<&'a Value> {
         self.0.iter().try_fold(object.as_value(), |value, step| match step {
@@ -110,15 +140,20 @@ impl FieldPath {
 
     /// The steps of managed fields that lead to it: `f:spec`, `k:{"name":"hello"}`.
     pub(crate) fn is_owned_in(&self, fields: &Value) -> bool {
-        let found = self.0.iter().try_fold(fields, |fields, step| match step {
-            Step::Field(name) => fields.get(format!("f:{name}")),
-            Step::Index(_) => None,
-            Step::Item(key, wanted) => fields.as_object()?.iter().find_map(|(path, inner)| {
-                let keys: Value = serde_json::from_str(path.strip_prefix("k:")?).ok()?;
-                (keys.get(key) == Some(&Value::String(wanted.clone()))).then_some(inner)
-            }),
-        });
-        found.is_some()
+        let mut fields = fields;
+        for step in &self.0 {
+            let within = match step {
+                Step::Field(name) => fields.get(format!("f:{name}")),
+                // A list whose items have no names is owned as a whole.
+                Step::Index(_) => return true,
+                Step::Item(key, wanted) => item_in(fields, key, wanted),
+            };
+            match within {
+                Some(within) => fields = within,
+                None => return false,
+            }
+        }
+        true
     }
 
     /// Whether a path of the trace is this one, or one within it.
@@ -159,6 +194,16 @@ fn item_of<'a>(value: &'a Value, key: &str, wanted: &str) -> Option<&'a Value> {
         Value::Object(fields) => fields.get(wanted),
         _ => None,
     }
+}
+
+/// The fields of the item of a list that has this value of a key, among others: `k:{"name":"hello"}`; or of
+/// a map, the field of that name.
+fn item_in<'f>(fields: &'f Value, key: &str, wanted: &str) -> Option<&'f Value> {
+    let item = fields.as_object()?.iter().find_map(|(path, inner)| {
+        let keys: Value = serde_json::from_str(path.strip_prefix("k:")?).ok()?;
+        (text(Some(keys.get(key)?)) == wanted).then_some(inner)
+    });
+    item.or_else(|| fields.get(format!("f:{wanted}")))
 }
 
 fn text(value: Option<&Value>) -> String {

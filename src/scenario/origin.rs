@@ -81,31 +81,20 @@ impl Line {
     }
 }
 
-/// Where in Git a field of an object comes from that a Kustomization applied.
-pub(super) fn origin(
-    world: &World,
-    kustomization: &ObjectRef,
-    object: &Object,
-    path: &FieldPath,
-) -> Option<Origin> {
-    let applier = world.server().get(kustomization)?;
-    let namespace = match applier.text("spec.sourceRef.namespace") {
-        "" => applier.namespace(),
-        namespace => namespace,
-    };
-    let name = applier.text("spec.sourceRef.name");
-    let source = ObjectRef::new("source.toolkit.fluxcd.io", "GitRepository", namespace, name);
-    let url = world.server().get(&source)?.text("spec.url").to_owned();
-    let revision = applier.text("status.lastAppliedRevision").to_owned();
-    let repository = world.repository(&url)?;
-    let commit: ObjectId = revision.rsplit(':').next()?.parse().ok()?;
-    let tree = repository.find_commit(commit).ok()?.tree.clone();
-    let folder = applier.text("spec.path").trim_start_matches("./").trim_matches('/').to_owned();
-    let found = find(&tree, &folder, object, path);
-    let line =
-        found.as_ref().and_then(|place| place.blamed(world, &url, repository, commit, &tree));
-    let value = found.map(|place| place.value);
-    Some(Origin { kustomization: kustomization.clone(), source, url, revision, value, line })
+/// The files that a Kustomization was built from, as far as they are about one object.
+pub(super) struct Sources<'a> {
+    world: &'a World,
+    object: &'a Object,
+    kustomization: ObjectRef,
+    source: ObjectRef,
+    url: String,
+    revision: String,
+    repository: &'a Repository,
+    commit: ObjectId,
+    tree: Tree,
+    /// Manifests and patches of the object, and kustomizations that may set something of it, by file:
+    /// under the Kustomization's path first, then anywhere, for bases stand beside overlays.
+    nodes: Vec<(String, Node)>,
 }
 
 /// A value in a file.
@@ -115,39 +104,114 @@ struct Place {
     value: Value,
 }
 
-/// The place of a field in the files: under the Kustomization's path first, then anywhere, for bases
-/// stand beside overlays. What a kustomization sets itself wins, then what has the value that is live.
-fn find(tree: &Tree, folder: &str, object: &Object, path: &FieldPath) -> Option<Place> {
-    let live = path.get(object);
-    let mut places = Vec::new();
-    let inside = |file: &str| file.starts_with(folder) as usize;
+impl<'a> Sources<'a> {
+    /// Those of the revision that a Kustomization applied last; `None` when it is not there to be read.
+    pub(super) fn of(
+        world: &'a World,
+        kustomization: ObjectRef,
+        object: &'a Object,
+    ) -> Option<Self> {
+        let applier = world.server().get(&kustomization)?;
+        let namespace = match applier.text("spec.sourceRef.namespace") {
+            "" => applier.namespace(),
+            namespace => namespace,
+        };
+        let name = applier.text("spec.sourceRef.name");
+        let source = ObjectRef::new("source.toolkit.fluxcd.io", "GitRepository", namespace, name);
+        let url = world.server().get(&source)?.text("spec.url").to_owned();
+        let revision = applier.text("status.lastAppliedRevision").to_owned();
+        let repository = world.repository(&url)?;
+        let commit: ObjectId = revision.rsplit(':').next()?.parse().ok()?;
+        let tree = repository.find_commit(commit).ok()?.tree.clone();
+        let folder = applier.text("spec.path").trim_start_matches("./").trim_matches('/');
+        let nodes = nodes(&tree, folder, object);
+        let own = Sources {
+            world,
+            object,
+            kustomization,
+            source,
+            url,
+            revision,
+            repository,
+            commit,
+            tree,
+            nodes,
+        };
+        Some(own)
+    }
+
+    /// Where a field comes from.
+    pub(super) fn origin(&self, path: &FieldPath) -> Origin {
+        let found = self.find(path);
+        let line = found.as_ref().and_then(|place| self.blamed(place));
+        Origin {
+            kustomization: self.kustomization.clone(),
+            source: self.source.clone(),
+            url: self.url.clone(),
+            revision: self.revision.clone(),
+            value: found.map(|place| place.value),
+            line,
+        }
+    }
+
+    /// The place of a field. What a kustomization sets itself wins, then what has the value that is live.
+    fn find(&self, path: &FieldPath) -> Option<Place> {
+        let live = path.get(self.object);
+        let places = self.nodes.iter().filter_map(|(file, node)| {
+            let found = in_object(node, self.object, path)
+                .or_else(|| in_kustomization(node, self.object, path))?;
+            Some(Place { path: file.clone(), line: found.at.line, value: found.value() })
+        });
+        let mut places: Vec<Place> = places.collect();
+        let agreeing = places.iter().position(|place| Some(&place.value) == live);
+        (!places.is_empty()).then(|| places.swap_remove(agreeing.unwrap_or(0)))
+    }
+
+    fn blamed(&self, place: &Place) -> Option<Line> {
+        let at = self.commit.to_string();
+        let blame = self.repository.blame_line(&at, &place.path, place.line).ok()?;
+        let commit = self.repository.find_commit(blame.commit).ok()?;
+        let text = self.tree.text(&place.path)?.lines().nth(place.line - 1)?;
+        Some(Line {
+            path: place.path.clone(),
+            number: place.line,
+            text: text.trim().to_owned(),
+            commit: blame.commit.to_string(),
+            subject: commit.subject(),
+            author: commit.author.person(),
+            when: commit.author.when,
+            pull: self.world.forge().pull_of(&self.url, blame.commit).map(Pull::of),
+        })
+    }
+}
+
+fn nodes(tree: &Tree, folder: &str, object: &Object) -> Vec<(String, Node)> {
     let mut files = tree.files();
-    files.sort_by_key(|(file, ..)| std::cmp::Reverse(inside(file)));
+    files.sort_by_key(|(file, ..)| !file.starts_with(folder));
+    let mut found = Vec::new();
     for (file, _, blob) in files {
         let is_yaml = file.ends_with(".yaml") || file.ends_with(".yml");
         let Some(text) = blob.as_text().filter(|_| is_yaml) else { continue };
         let nodes = yaml::nodes(&file, text, Dialect::Kustomize).unwrap_or_default();
-        for node in &nodes {
-            let found =
-                in_object(node, object, path).or_else(|| in_kustomization(node, object, path));
-            places.extend(found.map(|found| Place {
-                path: file.clone(),
-                line: found.at.line,
-                value: found.value(),
-            }));
-        }
+        let about = nodes.into_iter().filter(|node| {
+            is_of(node, object) || node.get("replicas").is_some() || node.get("images").is_some()
+        });
+        found.extend(about.map(|node| (file.clone(), node)));
     }
-    let agreeing = places.iter().position(|place| Some(&place.value) == live);
-    (!places.is_empty()).then(|| places.swap_remove(agreeing.unwrap_or(0)))
+    found
+}
+
+/// Whether a document is the manifest of the object, or a patch of it.
+fn is_of(node: &Node, object: &Object) -> bool {
+    let is = |at: &[&str]| node.find(at).and_then(Node::as_str).unwrap_or_default();
+    let name = is(&["metadata", "name"]);
+    // kustomize may have put something before or after the name.
+    is(&["kind"]) == object.kind() && !name.is_empty() && object.name().contains(name)
 }
 
 /// The field in the manifest of the object, or in a patch of it.
 fn in_object<'n>(node: &'n Node, object: &Object, path: &FieldPath) -> Option<&'n Node> {
-    let is = |at: &[&str]| node.find(at).and_then(Node::as_str).unwrap_or_default();
-    let name = is(&["metadata", "name"]);
-    // kustomize may have put something before or after the name.
-    let named = !name.is_empty() && object.name().contains(name);
-    (is(&["kind"]) == object.kind() && named).then(|| path.find(node)).flatten()
+    is_of(node, object).then(|| path.find(node)).flatten()
 }
 
 /// The field as a kustomization sets it: `replicas`, `images`.
@@ -170,31 +234,6 @@ fn in_kustomization<'n>(node: &'n Node, object: &Object, path: &FieldPath) -> Op
         return set.get("newTag").or(set.get("digest")).or(set.get("newName"));
     }
     None
-}
-
-impl Place {
-    fn blamed(
-        &self,
-        world: &World,
-        url: &str,
-        repository: &Repository,
-        at: ObjectId,
-        tree: &Tree,
-    ) -> Option<Line> {
-        let blame = repository.blame_line(&at.to_string(), &self.path, self.line).ok()?;
-        let commit = repository.find_commit(blame.commit).ok()?;
-        let text = tree.text(&self.path)?.lines().nth(self.line - 1)?;
-        Some(Line {
-            path: self.path.clone(),
-            number: self.line,
-            text: text.trim().to_owned(),
-            commit: blame.commit.to_string(),
-            subject: commit.subject(),
-            author: commit.author.person(),
-            when: commit.author.when,
-            pull: world.forge().pull_of(url, blame.commit).map(Pull::of),
-        })
-    }
 }
 
 impl Pull {
