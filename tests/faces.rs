@@ -171,6 +171,9 @@ async fn compare(oracle: &mut Face, world: &World, requests: &[Value]) -> Option
         };
         let (want, got) = (normal(&mut theirs, &want[at]), normal(&mut ours, &got[at]));
         exchanges.push(json!({"request": request, "response": want}));
+        if want["body"].to_string().contains("Too large resource version") {
+            return None;
+        }
         let level = level(&want, &got);
         if level < Level::Exact {
             let mut differences = Vec::new();

@@ -13,7 +13,7 @@ use super::git;
 use super::model::Model;
 use super::time;
 use super::watch::{Feed, Watch};
-use crate::api::{Caller, Reason, Status, Verb};
+use crate::api::{Caller, Status, Verb};
 use crate::apiserver::rest::{self, HttpBody, HttpRequest, HttpResponse};
 use crate::sim::World;
 
@@ -114,8 +114,9 @@ fn carry_out(world: &mut World, caller: &Caller, request: &HttpRequest<'_>) -> A
     }
 }
 
+/// A body that breaks off, or is no body (`apierrors.NewInternalError` has it so).
 fn unreadable(why: &str) -> Status {
-    Status::failure(Reason::BadRequest, format!("the body could not be read: {why}"))
+    Status { code: 500, message: why.into(), ..Status::default() }
 }
 
 fn whole(response: HttpResponse, head: bool) -> Response<Body> {

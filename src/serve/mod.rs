@@ -16,6 +16,7 @@ mod git;
 mod kubeconfig;
 mod model;
 mod pace;
+mod patience;
 mod port;
 mod service;
 mod time;

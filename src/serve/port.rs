@@ -5,7 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration as Span;
 
-use http_body_util::Either;
+use http::header::HOST;
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -13,15 +16,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::answer::answer;
+use super::answer::{Body, answer};
 use super::caller::Access;
 use super::model::Model;
+use super::patience::Patient;
 use super::tls::{self, Tls};
 use crate::time::Timestamp;
 use crate::trace::Trace;
 
 /// How long somebody may take to say what is wanted.
 const PATIENCE: Span = Span::from_secs(300);
+
+/// How long somebody may take none of what is told.
+const STALLED: Span = Span::from_secs(60);
 
 /// A model that is being served on a port.
 #[derive(Debug)]
@@ -95,29 +102,50 @@ async fn accept(serving: &Serving) -> io::Result<()> {
 }
 
 /// Answers what comes over a connection, whether it is in the clear or speaks TLS.
+///
+/// Most connections are idle for most of the time, so what it takes to answer is boxed, and not there
+/// before something is said.
 async fn connection(stream: TcpStream, model: Model, tls: Tls) {
     let mut first = [0];
-    let begun = async {
-        match stream.peek(&mut first).await? {
-            1 if first == [tls::HANDSHAKE] => tls.acceptor.accept(stream).await.map(Either::Right),
-            _ => Ok(Either::Left(stream)),
-        }
-    };
-    match timeout(PATIENCE, begun).await {
-        Ok(Ok(Either::Left(stream))) => answer_on(stream, &model).await,
-        Ok(Ok(Either::Right(stream))) => answer_on(stream, &model).await,
-        // Who says nothing, or knows no TLS, has had its turn.
-        Ok(Err(_)) | Err(_) => {}
+    match timeout(PATIENCE, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first == [tls::HANDSHAKE] => Box::pin(secured(stream, &model, &tls)).await,
+        Ok(Ok(1)) => Box::pin(answer_on(stream, &model)).await,
+        // Who says nothing has had its turn.
+        _ => {}
+    }
+}
+
+async fn secured(stream: TcpStream, model: &Model, tls: &Tls) {
+    // Who knows no TLS, or does not come to its end, has had its turn too.
+    if let Ok(Ok(stream)) = timeout(PATIENCE, tls.acceptor.accept(stream)).await {
+        answer_on(stream, model).await;
     }
 }
 
 async fn answer_on(stream: impl AsyncRead + AsyncWrite + Unpin, model: &Model) {
-    let service =
-        service_fn(|request| async move { Ok::<_, Infallible>(answer(model, request).await) });
+    let service = service_fn(|request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(match lacks_host(&request) {
+            true => no_host(),
+            false => answer(model, request).await,
+        })
+    });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let stream = Patient::new(stream, STALLED);
     // A connection that breaks is its client's matter.
     let _broken = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// HTTP/1.1 has a `Host` header, always (RFC 9112, section 3.2).
+fn lacks_host(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST)
+}
+
+fn no_host() -> Response<Body> {
+    let said = "400 Bad Request: missing required Host header";
+    let mut answer = Response::new(Either::Left(Full::new(said.into())));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer
 }
 
 fn is_passing(error: &io::Error) -> bool {

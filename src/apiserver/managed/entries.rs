@@ -192,7 +192,7 @@ impl Entries {
 }
 
 /// Whether somebody asks for a fresh start: an empty list, or a list of one empty entry.
-pub(super) fn is_reset(object: &Value) -> bool {
+pub fn is_reset(object: &Value) -> bool {
     match object.pointer("/metadata/managedFields") {
         Some(Value::Array(entries)) => entries.is_empty() || **entries == [json!({})],
         _ => false,

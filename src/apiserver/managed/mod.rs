@@ -26,6 +26,7 @@ use crate::apiserver::schema::KindSchema;
 use crate::time::Timestamp;
 
 pub use apply::{Applied, apply};
+pub use entries::is_reset;
 pub use order::keys_have_two_orders;
 pub use scale::{parent_entries, scale_entries};
 pub use set::{FieldSet, MalformedFields};

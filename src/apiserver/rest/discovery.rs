@@ -27,18 +27,45 @@ fn verbs(resource: &Resource) -> &'static [&'static str] {
 /// Which of the two forms a client wants.
 const AGGREGATED: &str = "g=apidiscovery.k8s.io";
 
-/// Answers a path above the resources; `None` for any other.
+/// Answers a path above the resources that takes any method: those that no REST framework serves.
+pub(super) fn anyhow(server: &Server, path: &str, accept: &str) -> Option<HttpResponse> {
+    let body = match steps(path).as_slice() {
+        [] => paths(server),
+        ["apis"] if accept.contains(AGGREGATED) => aggregate(server, |group| !group.is_empty()),
+        ["apis"] => groups(server),
+        ["apis", group] => return Some(one_group(server, group)),
+        _ => return None,
+    };
+    Some(HttpResponse::json(200, body))
+}
+
+fn steps(path: &str) -> Vec<&str> {
+    path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect()
+}
+
+/// Every path above the resources.
+fn paths(server: &Server) -> Value {
+    let mut paths: Vec<String> = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2"]
+        .into_iter()
+        .chain(["/openapi/v3", "/readyz", "/version"])
+        .map(str::to_owned)
+        .collect();
+    for (group, versions) in versions(server).into_iter().filter(|(group, _)| !group.is_empty()) {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    paths.sort();
+    json!({ "paths": paths })
+}
+
+/// Answers any other path above the resources; `None` for those of resources.
 pub(super) fn answer(server: &Server, path: &str, accept: &str) -> Option<HttpResponse> {
-    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
     let aggregated = accept.contains(AGGREGATED);
-    let body = match steps.as_slice() {
+    let body = match steps(path).as_slice() {
         ["version"] => version(),
         ["api"] if aggregated => aggregate(server, |group| group.is_empty()),
-        ["apis"] if aggregated => aggregate(server, |group| !group.is_empty()),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
-        ["apis"] => groups(server),
         ["api", version] => return Some(resources(server, "", version)),
-        ["apis", group] => return Some(one_group(server, group)),
         ["apis", group, version] => return Some(resources(server, group, version)),
         _ => return None,
     };

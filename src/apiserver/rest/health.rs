@@ -13,7 +13,7 @@ const CHECKS: [&str; 3] = ["ping", "log", "etcd"];
 
 /// Answers `/healthz`, `/livez`, `/readyz`, one check of them, and `/metrics`; `None` for any other path.
 pub(super) fn answer(server: &Server, path: &str, query: &str) -> Option<HttpResponse> {
-    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    let steps: Vec<&str> = path.split('/').skip(1).collect();
     let text = match steps.as_slice() {
         [probe @ ("healthz" | "livez" | "readyz")] => health(probe, &Query::read(query)),
         ["healthz" | "livez" | "readyz", check] if CHECKS.contains(check) => "ok".to_owned(),

@@ -15,10 +15,14 @@ pub(super) struct Parsed {
     pub duplicates: Vec<String>,
 }
 
+/// Parses a text; what is no UTF-8 in it is replaced, as Go replaces it.
+///
 /// # Errors
 ///
 /// As Go words it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+    let bytes = String::from_utf8_lossy(bytes);
+    let bytes = bytes.as_bytes();
     let mut duplicates = Vec::new();
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let seed = Seed { path: String::new(), duplicates: &mut duplicates };

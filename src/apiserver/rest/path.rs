@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::HttpResponse;
-use crate::api::Subresource;
+use crate::api::{Status, Subresource};
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
 use crate::apiserver::server::Server;
@@ -19,12 +19,15 @@ pub(super) struct Place {
 
 /// Follows a decoded path.
 pub(super) fn follow(server: &Server, path: &str) -> Result<Place, HttpResponse> {
-    let steps: Vec<&str> = path.split('/').skip(1).filter(|step| !step.is_empty()).collect();
+    let steps: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').skip(1).collect();
     let (group, version, rest) = match steps.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
         _ => return Err(HttpResponse::page_not_found()),
     };
+    if rest.contains(&"") {
+        return Err(refusal::unknown_resource().into());
+    }
     let groups = |group: &str| server.resources.iter().any(|kind| kind.gvk.group == group);
     if !groups(group) {
         return Err(HttpResponse::page_not_found());
@@ -56,7 +59,22 @@ pub(super) fn follow(server: &Server, path: &str) -> Result<Place, HttpResponse>
     if misplaced && (!name.is_empty() || !namespace.is_empty()) {
         return Err(unknown());
     }
+    expect_usable(namespace, name)?;
     Ok(Place { resource, namespace: namespace.into(), name: name.into(), subresource })
+}
+
+/// Names are steps of a path in the store too (`NamespaceKeyFunc` of `k8s.io/apiserver`).
+fn expect_usable(namespace: &str, name: &str) -> Result<(), Status> {
+    if matches!(namespace, "." | "..") {
+        return Err(refusal::internal(format!("invalid key: \"/{namespace}/{name}\"")));
+    }
+    let why = match name {
+        "." => "may not be '.'",
+        ".." => "may not be '..'",
+        _ if name.contains('%') => "may not contain '%'",
+        _ => return Ok(()),
+    };
+    Err(refusal::bad_request(format!("Name parameter invalid: {name:?}: {why}")))
 }
 
 fn subresource(name: &str) -> Subresource {

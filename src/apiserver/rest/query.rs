@@ -11,12 +11,15 @@ use crate::apiserver::refusal;
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// What cannot be read is left out, as Go's `URL.Query` leaves it out.
     pub(super) fn read(text: &str) -> Self {
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded(name, true), decoded(value, true))
         };
-        Query(text.split('&').filter(|p| !p.is_empty()).map(pair).collect())
+        let readable =
+            |pair: &&str| !pair.is_empty() && is_well_escaped(pair) && !pair.contains(';');
+        Query(text.split('&').filter(readable).map(pair).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> &str {
@@ -41,6 +44,39 @@ impl Query {
         text.parse().map(Some).map_err(|_| {
             refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
         })
+    }
+
+    /// Seconds after which a watch ends, if it says so.
+    pub(super) fn timeout(&self) -> Result<Option<u64>, Status> {
+        Ok(self.int("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok()))
+    }
+
+    /// The options of a watch must fit together (`ValidateListOptions` of `k8s.io/apimachinery`).
+    pub(super) fn expect_watchable(&self) -> Result<(), Status> {
+        let field = "resourceVersionMatch";
+        let mut causes = Vec::new();
+        let mut forbid = |message: &str| {
+            causes.push(refusal::cause(
+                "FieldValueForbidden",
+                field,
+                format!("Forbidden: {message}"),
+            ));
+        };
+        let (wanted, initial) = (self.get(field), !self.get("sendInitialEvents").is_empty());
+        if initial && wanted != "NotOlderThan" {
+            forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        }
+        if !wanted.is_empty() && !initial {
+            forbid(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
+        }
+        if !matches!(wanted, "" | "NotOlderThan") {
+            let message =
+                format!("Unsupported value: {wanted:?}: supported values: \"NotOlderThan\"");
+            causes.push(refusal::cause("FieldValueNotSupported", field, message));
+        }
+        refuse("ListOptions", causes)
     }
 
     /// `CreateOptions`, `UpdateOptions` or `PatchOptions`, as `kind` says.
@@ -176,11 +212,18 @@ fn bad_manager(manager: &str) -> Option<Cause> {
         return Some(refusal::cause("FieldValueTooLong", "fieldManager", message));
     }
     let (at, odd) = manager.char_indices().find(|(_, c)| c.is_control())?;
+    let quoted = format!("{manager:?}").replace("\\0", "\\x00");
     let message = format!(
-        "Invalid value: {manager:?}: invalid character U+{:04X} (at position {at})",
+        "Invalid value: {quoted}: invalid character U+{:04X} (at position {at})",
         u32::from(odd)
     );
     Some(refusal::cause("FieldValueInvalid", "fieldManager", message))
+}
+
+/// Whether every `%` is followed by two hexadecimal digits.
+pub(super) fn is_well_escaped(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    text.split('%').skip(1).all(|after| after.get(..2).is_some_and(is_hex))
 }
 
 /// Percent-decoded; what is no UTF-8 is replaced.
@@ -207,9 +250,9 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query = Query::read("labelSelector=tier%20in%20(a,b)&x=1+2&watch&limit=%zz");
+        let query = Query::read("labelSelector=tier%20in%20(a,b)&x=1+2&watch&limit=%zz&a=b;c=d");
         assert_eq!(query.get("labelSelector"), "tier in (a,b)");
-        assert_eq!((query.get("x"), query.get("limit"), query.get("none")), ("1 2", "%zz", ""));
+        assert_eq!((query.get("x"), query.get("limit"), query.get("none")), ("1 2", "", ""));
         assert!(query.flag("watch") && !query.flag("none"));
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::accept::{self, Form, Include};
 use super::{HttpBody, HttpResponse, Route};
-use crate::api::{ApiResponse, Body, ObjectList, ResourceVersion, Status, WatchEvent};
+use crate::api::{ApiResponse, Body, ObjectList, ResourceVersion, Status, Verb, WatchEvent};
 use crate::apiserver::server::Server;
 use crate::apiserver::table::Table;
 use crate::object::Object;
@@ -18,7 +18,15 @@ impl Route {
         now: Timestamp,
         answer: Result<ApiResponse, Status>,
     ) -> HttpResponse {
-        let answer = answer.and_then(|response| self.success(server, now, response));
+        let answer = match (&self.request.verb, answer) {
+            // A watch has begun by then, and tells it as an event.
+            (Verb::Watch(..), Err(status)) if status.is_expired() => {
+                let gone = json!({"type": "ERROR", "object": status.to_value()});
+                let body = HttpBody::Events(vec![gone]);
+                return HttpResponse { code: 200, body, warnings: status.warnings };
+            }
+            (_, answer) => answer.and_then(|response| self.success(server, now, response)),
+        };
         let HttpResponse { code, body, warnings } = answer.unwrap_or_else(HttpResponse::from);
         HttpResponse { code, body, warnings: [self.warnings.clone(), warnings].concat() }
     }

@@ -2,11 +2,11 @@
 
 use super::accept::{self, Form};
 use super::path::{self, Place};
-use super::query::{Query, decoded};
+use super::query::{self, Query, decoded};
 use super::{HttpRequest, HttpResponse, body, connect, discovery, guard, health, openapi};
 use crate::api::{
-    ApiRequest, Caller, FieldValidation, ListOptions, Patch, ReadFrom, Reason, ResourceVersion,
-    Status, StatusDetails, Verb,
+    ApiRequest, Caller, FieldValidation, ListOptions, ReadFrom, Reason, ResourceVersion, Status,
+    StatusDetails, Verb,
 };
 use crate::apiserver::refusal;
 use crate::apiserver::resource::Resource;
@@ -53,10 +53,14 @@ pub fn route(
 }
 
 fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpResponse> {
-    if let Some(said) = about(server, request).or_else(|| connect::answer(server, request)) {
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    if !query::is_well_escaped(path) {
+        return Err(HttpResponse::text(400, "400 Bad Request"));
+    }
+    let said = about(server, request, path, query);
+    if let Some(said) = said.or_else(|| connect::answer(server, request)) {
         return Err(said);
     }
-    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
     let place = path::follow(server, &decoded(path, false))?;
     let mut reader = Reader { server, request, query: Query::read(query), warnings: Vec::new() };
     let form = accept::form(request.accept, reader.query.get("includeObject"))?;
@@ -79,15 +83,23 @@ fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRespons
     })
 }
 
-/// What the server says of itself, without a look at what it holds.
-fn about(server: &Server, request: &HttpRequest<'_>) -> Option<HttpResponse> {
-    if !matches!(request.method, "GET" | "HEAD") {
-        return None;
+/// What the server says of itself, without a look at what it holds. Some of it is told whatever the method.
+fn about(
+    server: &Server,
+    request: &HttpRequest<'_>,
+    path: &str,
+    query: &str,
+) -> Option<HttpResponse> {
+    let anyhow = discovery::anyhow(server, path, request.accept);
+    if let Some(said) = anyhow.or_else(|| health::answer(server, path, query)) {
+        return Some(said);
     }
-    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
-    health::answer(server, path, query)
-        .or_else(|| discovery::answer(server, path, request.accept))
-        .or_else(|| openapi::answer(server, path))
+    let said = discovery::answer(server, path, request.accept);
+    match (said, request.method) {
+        (Some(said), "GET") => Some(said),
+        (Some(_), _) => Some(refusal::method_not_allowed().into()),
+        (None, _) => openapi::answer(server, path),
+    }
 }
 
 struct Reader<'a> {
@@ -102,12 +114,10 @@ impl Reader<'_> {
         let collection = place.name.is_empty();
         let everywhere = place.resource.namespaced && place.namespace.is_empty();
         match self.request.method {
-            "GET" | "HEAD" | "DELETE" if !place.resource.stored => {
-                Err(refusal::method_not_allowed())
-            }
-            "GET" | "HEAD" if collection => self.list(),
-            "GET" | "HEAD" if self.query.flag("watch") => self.list(),
-            "GET" | "HEAD" => self.get(),
+            "GET" | "DELETE" if !place.resource.stored => Err(refusal::method_not_allowed()),
+            "GET" if collection => self.list(),
+            "GET" if self.query.flag("watch") => self.list(),
+            "GET" => self.get(),
             _ if collection && everywhere => Err(refusal::method_not_allowed()),
             "POST" if collection || place.subresource.is_some() => self.create(place),
             "PUT" if !collection => self.update(place),
@@ -127,7 +137,9 @@ impl Reader<'_> {
 
     fn list(&self) -> Result<Verb, Status> {
         let options = self.query.list_options()?;
+        self.query.timeout()?;
         if self.query.flag("watch") {
+            self.query.expect_watchable()?;
             let version = self.query.version().map_err(refusal::internal)?;
             // Whoever wants the objects there are gets them, whatever version it knows.
             let from = version.filter(|_| !self.query.flag("sendInitialEvents"));
@@ -171,7 +183,7 @@ impl Reader<'_> {
                 vec![refusal::cause("FieldValueNotSupported", "resourceVersionMatch", message)]
             }
         };
-        super::query::refuse("ListOptions", causes).map(|()| None)
+        query::refuse("ListOptions", causes).map(|()| None)
     }
 
     fn expect_reached(&self, version: Option<ResourceVersion>) -> Result<(), Status> {
@@ -198,11 +210,26 @@ impl Reader<'_> {
         let media_type = self.media_type();
         let apply = media_type == "application/apply-patch+yaml";
         let options = self.query.write_options("PatchOptions", apply)?;
-        let patch: Patch = body::patch(&place.resource, media_type, self.request.body)?;
-        Ok(Verb::Patch(patch, options))
+        match body::patch(&place.resource, &media_type, self.request.body) {
+            Ok(patch) => Ok(Verb::Patch(patch, options)),
+            Err(refused) if apply || refused.code != 400 => Err(refused),
+            // A patch is read where there is something to change.
+            Err(refused) => self.expect_there(place).and(Err(refused)),
+        }
+    }
+
+    fn expect_there(&self, place: &Place) -> Result<(), Status> {
+        let object = place.resource.gvk.named(&place.namespace, &place.name);
+        match self.server.get(&object) {
+            Some(_) => Ok(()),
+            None => Err(refusal::not_found(&place.resource, &place.name)),
+        }
     }
 
     fn delete(&self, collection: bool) -> Result<Verb, Status> {
+        if !self.request.body.is_empty() && !is_readable(&self.media_type()) {
+            return Err(refusal::unsupported_body());
+        }
         let options = body::delete_options(self.request.body, self.query.delete_options()?)?;
         if !collection {
             return Ok(Verb::Delete(options));
@@ -215,17 +242,24 @@ impl Reader<'_> {
         place: &Place,
         validation: FieldValidation,
     ) -> Result<crate::object::Object, Status> {
-        if !matches!(self.media_type(), "application/json" | "application/yaml") {
+        let media_type = self.media_type();
+        if !is_readable(&media_type) {
             return Err(refusal::unsupported_body());
         }
         let kind = body_kind(self.server, place);
-        let is_yaml = self.media_type() == "application/yaml";
+        let is_yaml = media_type == "application/yaml";
         body::object(&kind, self.request.body, is_yaml, validation, &mut self.warnings)
     }
 
-    fn media_type(&self) -> &str {
-        self.request.content_type.split(';').next().unwrap_or("").trim()
+    fn media_type(&self) -> String {
+        let given = self.request.content_type.split(';').next().unwrap_or_default();
+        given.trim().to_lowercase()
     }
+}
+
+/// Whether a body of a media type can be read; one that says nothing is JSON.
+fn is_readable(media_type: &str) -> bool {
+    matches!(media_type, "" | "application/json" | "application/yaml")
 }
 
 /// The kind of the body that a path takes: of some subresources another than the resource's.

@@ -59,6 +59,9 @@ impl Write<'_> {
             metadata_mut(&mut config).remove("namespace");
         }
         let old = self.stored();
+        if old.is_none() && self.subresource.is_some() {
+            return Err(refusal::not_found(&self.resource, &self.name));
+        }
         let version = self.resource.gvk.api_version();
         let sub = self.subresource_name();
         let known = Apply::new(&self.manager, sub, version, options.force, &config);
@@ -100,9 +103,6 @@ impl Write<'_> {
     /// An apply makes what is not there. What it takes for there already, by a uid, it does not make.
     fn create_applied(&mut self, mut value: Value, config: &Value) -> Answer {
         self.fold(&mut value);
-        if self.subresource.is_some() {
-            return Err(refusal::not_found(&self.resource, &self.name));
-        }
         self.expect_place(&mut value)?;
         if let Some(uid) = config["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty()) {
             let why = format!(

@@ -1,7 +1,7 @@
 //! Where the write path meets what a kind's schema says: decoding, defaults, validation, and who
 //! manages which field.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::identity::{changed_identity, repeated};
 use super::{Write, strategy};
@@ -19,7 +19,12 @@ impl Write<'_> {
         validation: FieldValidation,
     ) -> Result<Value, Status> {
         self.expect_kind(&value)?;
+        let reset = managed::is_reset(&value);
         let (mut value, warnings) = schema::decode(&self.resource, value, validation)?;
+        if reset {
+            // An empty list would be left out, as if nothing was said of it.
+            value["metadata"]["managedFields"] = json!([{}]);
+        }
         warnings.into_iter().for_each(|warning| self.warn(warning));
         self.fold(&mut value);
         Ok(value)
