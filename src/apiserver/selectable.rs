@@ -58,7 +58,9 @@ pub(super) fn check(resource: &Resource, selector: &FieldSelector) -> Result<(),
     for (field, _, _) in &selector.terms {
         let general =
             field == "metadata.name" || field == "metadata.namespace" && resource.namespaced;
-        if !general && !of_kind(resource).iter().any(|f| name(f) == field) {
+        let known =
+            of_kind(resource).iter().any(|f| name(f) == field) || is_defined(resource, field);
+        if !general && !known {
             return Err(refusal::bad_request(unknown(resource, field)));
         }
     }
@@ -82,8 +84,16 @@ fn of_kind(resource: &Resource) -> &'static [&'static str] {
     FIELDS.iter().find(|(g, k, _)| *g == kind.group && *k == kind.kind).map_or(&[], |row| row.2)
 }
 
+/// Whether a definition's `selectableFields` name the field (KEP-4358).
+fn is_defined(resource: &Resource, field: &str) -> bool {
+    let custom = resource.custom.as_ref();
+    let fields = custom.map_or(&[][..], |custom| &custom.selectable_fields);
+    fields.iter().any(|path| path.trim_start_matches('.') == field)
+}
+
 fn unknown(resource: &Resource, field: &str) -> String {
     match of_kind(resource) {
+        [] if resource.is_custom() => format!("field label not supported: {field}"),
         [] if resource.namespaced => format!(
             "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
         ),

@@ -9,8 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::HttpResponse;
 use crate::apiserver::resource::Resource;
-use crate::apiserver::schema::{Field, KindSchema, ListMerge, Struct, Type, descriptions};
+use crate::apiserver::schema::{
+    Field, KindSchema, ListMerge, Registry, Struct, Type, descriptions,
+};
 use crate::apiserver::server::Server;
+use crate::object::GroupVersionKind;
 
 /// Answers a path below `/openapi/v3`; `None` for any other.
 pub(super) fn answer(server: &Server, path: &str) -> Option<HttpResponse> {
@@ -104,7 +107,7 @@ fn operations(kind: &KindSchema, methods: &[&str]) -> Value {
 
 fn schema_of_kind(kind: &KindSchema, parts: &mut Parts) -> Value {
     let mut schema = match &kind.custom {
-        Some(custom) => custom.schema.clone(),
+        Some(custom) => with_metadata(&custom.schema, parts),
         None => structure(&kind.root, parts),
     };
     if let Some(fields) = schema.as_object_mut() {
@@ -113,11 +116,78 @@ fn schema_of_kind(kind: &KindSchema, parts: &mut Parts) -> Value {
     schema
 }
 
+/// The schema of a custom resource with what every object has; and so the objects embedded in it.
+/// (`k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder`.)
+fn with_metadata(given: &Value, parts: &mut Parts) -> Value {
+    let mut schema = embedded(given, parts);
+    if !schema.is_object() {
+        schema = json!({"type": "object"});
+    }
+    describe_object(&mut schema, parts, ["APIVersion", "Kind"]);
+    schema
+}
+
+/// A copy in which every `x-kubernetes-embedded-resource` says what an object has.
+fn embedded(given: &Value, parts: &mut Parts) -> Value {
+    match given {
+        Value::Object(fields) => {
+            let copied = fields.iter().map(|(name, value)| (name.clone(), embedded(value, parts)));
+            let mut copy: Value = copied.collect::<Map<_, _>>().into();
+            if given.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
+                describe_object(&mut copy, parts, ["apiVersion", "kind"]);
+                copy["required"] = json!(["kind", "apiVersion"]);
+            }
+            copy
+        }
+        Value::Array(items) => items.iter().map(|item| embedded(item, parts)).collect(),
+        other => other.clone(),
+    }
+}
+
+fn describe_object(schema: &mut Value, parts: &mut Parts, [version, kind]: [&str; 2]) {
+    const CONVENTIONS: &str = "More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+    let (served, update) = match kind {
+        "Kind" => (
+            "Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. ",
+            "is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated.",
+        ),
+        _ => ("", "is a string value representing the type of this object."),
+    };
+    let described = [
+        (
+            "apiVersion",
+            format!(
+                "{version} defines the versioned schema of this representation of an object. {served}{CONVENTIONS}#resources"
+            ),
+        ),
+        ("kind", format!("{kind} {update} In CamelCase. {CONVENTIONS}#types-kinds")),
+    ];
+    for (field, description) in described {
+        schema["properties"][field] = json!({"description": description, "type": "string"});
+    }
+    let description = format!("Standard object's metadata. {CONVENTIONS}#metadata");
+    let mut metadata = json!({ "description": description });
+    if let Some(object_meta) = parts.object_meta() {
+        metadata["allOf"] = json!([object_meta]);
+    }
+    schema["properties"]["metadata"] = metadata;
+}
+
 /// The structures that others refer to, by name: each is written once, for some contain themselves.
 #[derive(Default)]
 struct Parts(BTreeMap<String, Value>);
 
 impl Parts {
+    /// A reference to the metadata of every object.
+    fn object_meta(&mut self) -> Option<Value> {
+        let registry = Registry::builtin();
+        let any = registry.kind(&GroupVersionKind::new("v1", "Namespace"))?;
+        match &any.root.field("metadata")?.ty {
+            Type::Struct(metadata) => Some(self.refer(metadata)),
+            _ => None,
+        }
+    }
+
     /// A reference to a structure.
     fn refer(&mut self, to: &Struct) -> Value {
         let name = format!("io.k8s.{}", to.name);

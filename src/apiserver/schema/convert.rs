@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::decode::{normalize, zero};
+use super::default::default;
 use super::types::{KindSchema, Type};
 
 /// `value`, of kind `from`, as an object of kind `to`: another version of the same kind, or
@@ -24,6 +25,10 @@ pub fn convert(from: &KindSchema, to: &KindSchema, value: &Value) -> Value {
             _ => {}
         }
         fields.insert("apiVersion".into(), to.gvk.api_version().into());
+    }
+    // What is stored is read with the defaults of the version that it was stored at.
+    if to.is_custom() {
+        default(to, &mut value);
     }
     // What the other version cannot read is its own to refuse; here it is kept as it is.
     let _ = normalize(to, &mut value);

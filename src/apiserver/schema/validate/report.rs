@@ -143,6 +143,12 @@ impl Report {
         self.push("FieldValueInvalid", at, message);
     }
 
+    /// A rule about several schemas is broken: such a complaint has no field.
+    pub(super) fn broken_combination(&mut self, at: &Node, what: &str) {
+        let message = format!("Invalid value: \"\": {:?} {what}", at.path());
+        self.0.push(Cause { reason: "FieldValueInvalid".into(), message, field: "<nil>".into() });
+    }
+
     /// A structure breaks a rule; it is quoted as Go's own type `name` prints.
     pub(super) fn invalid_structure(&mut self, at: &Node, name: &str, detail: impl Display) {
         let printed = print::line(name, at.value);
@@ -183,12 +189,14 @@ impl Report {
     }
 
     pub(super) fn too_long(&mut self, at: &Node, limit: usize) {
-        let message = format!("Too long: may not be more than {limit} bytes");
+        let bytes = if limit == 1 { "byte" } else { "bytes" };
+        let message = format!("Too long: may not be more than {limit} {bytes}");
         self.push("FieldValueTooLong", at, message);
     }
 
     pub(super) fn too_many(&mut self, at: &Node, count: usize, limit: i64) {
-        let message = format!("Too many: {count}: must have at most {limit} items");
+        let items = if limit == 1 { "item" } else { "items" };
+        let message = format!("Too many: {count}: must have at most {limit} {items}");
         self.push("FieldValueTooMany", at, message);
     }
 
