@@ -50,6 +50,8 @@ pub(super) struct Inner {
     pub(super) registry: Registry,
     pub(super) forge: Forge,
     pub(super) people: BTreeSet<String>,
+    /// The groups of those who are no administrators of the cluster.
+    pub(super) groups: Arc<BTreeMap<String, Vec<String>>>,
     pub(super) artifacts: Artifacts,
     pub(super) pipelines: Vec<Arc<Pipeline>>,
     pub(super) runs: VectorSync<Run>,
@@ -80,6 +82,19 @@ impl World {
     /// The cluster's API server, to look at: reading here is nobody's request.
     pub fn server(&self) -> &Server {
         &self.inner.server
+    }
+
+    /// The groups in which somebody asks the API server: `system:masters`, unless it was said otherwise.
+    pub fn groups_of(&self, who: &str) -> Vec<String> {
+        let masters = || vec!["system:masters".to_owned()];
+        let own = self.inner.groups.get(who).cloned().unwrap_or_else(masters);
+        own.into_iter().chain(["system:authenticated".to_owned()]).collect()
+    }
+
+    /// Puts somebody into groups, in place of `system:masters`: from now on that person may do what roles
+    /// allow.
+    pub fn set_groups(&mut self, who: &str, groups: &[String]) {
+        Arc::make_mut(&mut self.inner_mut().groups).insert(who.into(), groups.to_vec());
     }
 
     /// Has the API server know users by their tokens.
@@ -250,6 +265,7 @@ impl Inner {
             registry: Registry::default(),
             forge: Forge::new(BASE),
             people: BTreeSet::new(),
+            groups: Arc::default(),
             artifacts: Artifacts::default(),
             pipelines: Vec::new(),
             runs: VectorSync::new_sync(),

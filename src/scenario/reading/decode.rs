@@ -110,7 +110,7 @@ fn files(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> BTreeMap<St
 
 fn cluster(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClusterSpec {
     let Some(node) = fields.get("cluster") else { return ClusterSpec::default() };
-    const KEYS: [&str; 4] = ["flux", "nodes", "apply", "policies"];
+    const KEYS: [&str; 5] = ["flux", "nodes", "apply", "people", "policies"];
     let fields = Fields::of(reader, node, "cluster", "a cluster", &KEYS);
     let policies = fields
         .get("policies")
@@ -125,8 +125,17 @@ fn cluster(reader: &mut Reader<'_>, fields: &Fields<'_>) -> ClusterSpec {
         flux: fields.flag(reader, "flux").unwrap_or(true),
         nodes: nodes as u32,
         apply: fields.texts(reader, "apply"),
+        people: people(reader, &fields),
         policies: policies.unwrap_or_default(),
     }
+}
+
+/// The groups of people who are no administrators, by name.
+fn people(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, Vec<String>> {
+    let Some(node) = fields.get("people") else { return BTreeMap::new() };
+    let all = Fields::open(reader, node, &fields.at("people"), "groups by person");
+    let names: Vec<String> = all.iter().map(|(name, ..)| name.to_owned()).collect();
+    names.into_iter().map(|name| (name.clone(), all.texts(reader, &name))).collect()
 }
 
 fn pipelines(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, PipelineSpec> {

@@ -32,7 +32,7 @@ repositories:
     files:
       hello.yaml: |
         kind: Namespace
-cluster: {nodes: 2, apply: 'kind: Namespace'}
+cluster: {nodes: 2, apply: 'kind: Namespace', people: {eve: [dev, ops], dan: []}}
 registry: [nginx:1.27]
 sync:
   apps: {repository: config, path: ./apps, wait: true, sourceInterval: 30s}
@@ -65,6 +65,8 @@ expect:
         ("trunk", "kind: Namespace\n")
     );
     assert_eq!((read.cluster.nodes, read.cluster.apply.len()), (2, 1));
+    assert_eq!(read.cluster.people["eve"], ["dev", "ops"]);
+    assert_eq!(read.cluster.people["dan"].len(), 0);
     assert_eq!(read.sync["apps"].spec["wait"], json!(true));
     assert_eq!(read.sync["apps"].source_interval, Some(Duration::from_secs(30)));
     assert!(matches!(

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::api::{ApiRequest, Caller, Subresource, WriteOptions};
+use crate::apiserver::Authorization;
 use crate::engine::{KUSTOMIZE_API, SOURCE_API};
 use crate::git::forge::Protection;
 use crate::manifest;
 use crate::object::Object;
-use crate::scenario::commands::kubectl;
 use crate::scenario::prepare::Script;
 use crate::sim::script::{DeliverySpec, PipelineSpec, SyncSpec};
 use crate::sim::{Controllers, Delivery, Pipeline, Registry, World, WorldBuilder};
@@ -40,7 +40,13 @@ pub(crate) fn set_up(script: &Script, builder: WorldBuilder, controllers: Contro
     if scenario.registry.is_some() {
         builder = builder.registry(Registry::default());
     }
+    if !scenario.cluster.people.is_empty() {
+        builder = builder.authorization(Authorization::Rbac);
+    }
     let mut world = builder.policies(scenario.cluster.policies.clone()).build();
+    for (who, groups) in &scenario.cluster.people {
+        world.set_groups(who, groups);
+    }
     script.people().into_iter().for_each(|who| world.add_person(who));
     protect(&mut world, script);
     let pipelines = scenario.pipelines.iter();
@@ -100,7 +106,8 @@ fn pipeline(script: &Script, name: &str, spec: &PipelineSpec) -> Pipeline {
         }
         DeliverySpec::Apply { folder } => {
             // A pipeline that pushes has the keys to its cluster, as most have.
-            let caller = Caller { agent: "kubectl/v1.36.0".into(), ..kubectl::caller("ci") };
+            let groups = vec!["system:masters".into()];
+            let caller = Caller { groups, ..Caller::new("ci", "kubectl/v1.36.0") };
             let delivery = Delivery::Apply { folder: folder.clone(), caller };
             Pipeline::new(repository, &spec.image, delivery)
         }
@@ -152,7 +159,8 @@ fn synced(script: &Script, name: &str, sync: &SyncSpec) -> [Object; 2] {
 
 /// Puts an object there as an administrator, its status too.
 pub(super) fn apply(world: &mut World, mut object: Object) {
-    let caller = Caller { agent: "kubectl/v1.37.1".into(), ..kubectl::caller(ADMIN) };
+    let groups = vec!["system:masters".into(), "system:authenticated".into()];
+    let caller = Caller { groups, ..Caller::new(ADMIN, "kubectl/v1.37.1") };
     if object.namespace().is_empty() && is_namespaced(world, &object) {
         object.set("metadata.namespace", "default");
     }

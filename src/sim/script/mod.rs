@@ -84,6 +84,8 @@ pub struct ClusterSpec {
     pub nodes: u32,
     /// Manifests that are applied before anything else, by a cluster administrator.
     pub apply: Vec<String>,
+    /// Those who may do only what roles allow them, and their groups. Everybody else is an administrator.
+    pub people: BTreeMap<String, Vec<String>>,
     /// Where the engine differs from Flux.
     pub policies: Policies,
 }
@@ -465,7 +467,13 @@ impl Default for RepositorySpec {
 
 impl Default for ClusterSpec {
     fn default() -> Self {
-        ClusterSpec { flux: true, nodes: 3, apply: Vec::new(), policies: Policies::default() }
+        ClusterSpec {
+            flux: true,
+            nodes: 3,
+            apply: Vec::new(),
+            people: BTreeMap::new(),
+            policies: Policies::default(),
+        }
     }
 }
 

@@ -53,6 +53,9 @@ impl Scenario {
         if !cluster.apply.is_empty() {
             fields.insert("apply".into(), json!(cluster.apply));
         }
+        if !cluster.people.is_empty() {
+            fields.insert("people".into(), json!(cluster.people));
+        }
         if let Ok(Value::Object(policies)) = serde_json::to_value(&cluster.policies) {
             let set: Map<_, _> =
                 policies.into_iter().filter(|(_, on)| *on != json!(false)).collect();

@@ -84,8 +84,8 @@ impl At<'_> {
     }
 
     fn ask(&mut self, request: ApiRequest) -> Result<Object, Status> {
-        let caller =
-            Caller { agent: "flux/v2.9.0".into(), ..super::super::kubectl::caller(self.who) };
+        let own = super::super::kubectl::caller(self.world, self.who);
+        let caller = Caller { agent: "flux/v2.9.0".into(), ..own };
         let answer = self.world.request(&caller, request)?;
         Ok(answer.into_object().unwrap_or_else(|| Object::new("v1", "Status", "", "")))
     }

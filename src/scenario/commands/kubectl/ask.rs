@@ -39,14 +39,15 @@ pub(super) struct Read {
 
 /// As whom, and with which User-Agent, a person's kubectl asks: its first word is the default field
 /// manager.
-pub(crate) fn caller(who: &str) -> Caller {
-    let groups = vec!["system:masters".into(), "system:authenticated".into()];
+pub(crate) fn caller(world: &World, who: &str) -> Caller {
+    let groups = world.groups_of(who);
     Caller { groups, ..Caller::new(who, "kubectl/v1.37.1 (linux/amd64) kubernetes/driftlab") }
 }
 
 impl Asking<'_> {
     pub(super) fn ask(&mut self, request: ApiRequest) -> Result<ApiResponse, Status> {
-        self.world.request(&caller(self.who), request)
+        let caller = caller(self.world, self.who);
+        self.world.request(&caller, request)
     }
 
     pub(super) fn ask_object(&mut self, request: ApiRequest) -> Result<Object, Status> {
