@@ -125,3 +125,71 @@ fn event_source(event: &Object) -> &str {
         component => component,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::api::Caller;
+    use crate::apiserver::Server;
+    use crate::apiserver::rest::{HttpBody, HttpRequest, answer};
+    use crate::time::Timestamp;
+
+    /// As kube-apiserver 1.36 answers: what is made at an older version is read with the defaults of the
+    /// stored one, and found by the fields that the definition makes selectable.
+    #[test]
+    fn custom_resources_are_selected_by_the_fields_that_their_definition_names() {
+        let mut server = Server::new();
+        let mut ask = |method: &str, target: &str, body: serde_json::Value| {
+            let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+            let content_type = if body.is_empty() { "" } else { "application/json" };
+            let request = HttpRequest { method, target, content_type, accept: "", body: &body };
+            let caller = Caller::new("alice", "test/1");
+            let answer = answer(&mut server, Timestamp::START, &caller, &request);
+            let HttpBody::Json(body) = answer.body else { panic!("no JSON") };
+            (answer.code, body)
+        };
+        let free = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let spec = json!({"type": "object", "properties": {
+            "size": {"type": "string"}, "replicas": {"type": "integer", "default": 1},
+        }});
+        let version = |name: &str, spec: &serde_json::Value, stored: bool| {
+            let schema =
+                json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}});
+            json!({"name": name, "served": true, "storage": stored, "schema": schema})
+        };
+        let mut v1 = version("v1", &spec, true);
+        v1["selectableFields"] = json!([{"jsonPath": ".spec.size"}]);
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "things.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+                "versions": [version("v1beta1", &free, false), v1],
+            },
+        });
+        let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+        assert_eq!(ask("POST", definitions, definition).0, 201);
+        for (name, size) in [("a", "small"), ("b", "large")] {
+            let thing = json!({
+                "apiVersion": "example.com/v1beta1", "kind": "Thing",
+                "metadata": {"name": name}, "spec": {"size": size},
+            });
+            let made = ask("POST", "/apis/example.com/v1beta1/namespaces/default/things", thing);
+            assert_eq!(made.0, 201);
+        }
+        let mut list = |field: &str| {
+            let target = format!("/apis/example.com/v1/things?fieldSelector={field}%3Dlarge");
+            ask("GET", &target, serde_json::Value::Null)
+        };
+        let (code, found) = list("spec.size");
+        assert_eq!((code, found["items"].as_array().map(Vec::len)), (200, Some(1)));
+        assert_eq!(found["items"][0]["spec"], json!({"replicas": 1, "size": "large"}));
+        let (code, refused) = list("spec.nope");
+        assert_eq!(
+            (code, &refused["message"]),
+            (400, &json!("field label not supported: spec.nope"))
+        );
+    }
+}
