@@ -1,6 +1,6 @@
 //! `driftlab serve`: the cluster behind a port, for kubectl.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -142,7 +142,7 @@ impl Arguments {
             false => ("https", serving.authority()),
         };
         let port = serving.addr().map_err(|error| mistake("listening", error))?;
-        let url = format!("{scheme}://{port}");
+        let url = format!("{scheme}://{}", from_here(port));
         let path = self.kubeconfig.display().to_string();
         write_privately(&self.kubeconfig, &kubeconfig(&url, authority, &users))
             .map_err(|error| mistake(&path, error))?;
@@ -175,6 +175,17 @@ fn repositories(model: &Model, port: SocketAddr) -> String {
     let lines = urls.iter().map(|url| format!("  git clone {url}\n"));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { lines + "\n" }
+}
+
+/// Where an address is found from this machine: what listens everywhere is found on the loopback.
+fn from_here(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    addr
 }
 
 /// Writes what holds tokens: nobody else is to read it.
