@@ -18,13 +18,13 @@ use crate::time::Timestamp;
 pub(super) const INVALID: &str = "invalid bearer token";
 
 impl Server {
-    /// The same server, which knows users by their tokens.
+    /// Has it know users by their tokens, in place of those it knew.
     pub fn set_users(&mut self, users: Users) {
         self.users = users.into();
     }
 
-    /// The same server, signing the tokens of service accounts with a key. Without one whoever knows driftlab
-    /// can make such tokens.
+    /// Has it sign the tokens of service accounts with a key. Until then the key is the same everywhere, and
+    /// whoever knows driftlab can make such tokens.
     pub fn set_signing_key(&mut self, key: &[u8]) {
         self.signing_key = SigningKey::new(key);
     }
