@@ -5,7 +5,7 @@
 //! `webhooks.jsonl` about admission webhooks: each case names those who answered, and what they did.
 //! `cluster.jsonl` and `controllers.jsonl` were recorded with kube-controller-manager at work: rollouts, jobs,
 //! budgets, garbage, quotas and namespaces on their way out; they are put to a cluster of the model.
-//! `TRANSCRIPT=file` replays another.
+//! `faces.jsonl` holds what `tests/faces.rs` found otherwise once. `TRANSCRIPT=file` replays another.
 //!
 //! An exchange that once agreed at a level must go on agreeing: `conformance/disagreements.txt` names
 //! those that fall short, and how far they get. `UPDATE=1 cargo test --test conformance` rewrites it, and the
@@ -30,13 +30,14 @@ use conformance::page;
 use conformance::replay::{Outcome, replay};
 use driftlab_tests::exchange::Level;
 
-const TRANSCRIPTS: [&str; 6] = [
+const TRANSCRIPTS: [&str; 7] = [
     "api.jsonl",
     "lifecycle.jsonl",
     "apply.jsonl",
     "webhooks.jsonl",
     "cluster.jsonl",
     "controllers.jsonl",
+    "faces.jsonl",
 ];
 
 fn folder() -> PathBuf {

@@ -294,7 +294,8 @@ impl<'a> Parser<'a> {
     fn values(&mut self) -> Result<Vec<String>, String> {
         match self.take() {
             "(" => {}
-            other => return Err(expected(other, "'('")),
+            // Here alone Kubernetes has no comma.
+            other => return Err(format!("found '{other}' expected: '('")),
         }
         let mut values = Vec::new();
         loop {
@@ -360,7 +361,7 @@ mod tests {
         let check = |bad: &str, why: &str| {
             assert_eq!(bad.parse::<LabelSelector>().unwrap_err().0, why, "{bad}")
         };
-        check("app in dev", "unable to parse requirement: found 'dev', expected: '('");
+        check("app in dev", "unable to parse requirement: found 'dev' expected: '('");
         check("=x", "found '=', expected: !, identifier, or 'end of string'");
         check(
             "a b c",

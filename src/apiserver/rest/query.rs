@@ -51,6 +51,14 @@ impl Query {
         Ok(self.int("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok()))
     }
 
+    /// What is for watches alone.
+    pub(super) fn expect_no_watch(&self) -> Result<(), Status> {
+        let forbidden = "Forbidden: sendInitialEvents is forbidden for list";
+        let cause = refusal::cause("FieldValueForbidden", "sendInitialEvents", forbidden);
+        let given = !self.get("sendInitialEvents").is_empty();
+        refuse("ListOptions", given.then_some(cause).into_iter().collect())
+    }
+
     /// The options of a watch must fit together (`ValidateListOptions` of `k8s.io/apimachinery`).
     pub(super) fn expect_watchable(&self) -> Result<(), Status> {
         let field = "resourceVersionMatch";
@@ -164,7 +172,8 @@ impl Query {
 /// Whether `dryRun` says so.
 pub(super) fn dry_run(given: &[&str], causes: &mut Vec<Cause>) -> bool {
     if given.iter().any(|value| *value != "All") {
-        let message = format!("Unsupported value: {given:?}: supported values: \"All\"");
+        let given = serde_json::Value::from(given);
+        let message = format!("Unsupported value: {given}: supported values: \"All\"");
         causes.push(refusal::cause("FieldValueNotSupported", "dryRun", message));
     }
     !given.is_empty()

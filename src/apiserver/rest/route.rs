@@ -145,6 +145,7 @@ impl Reader<'_> {
             let from = version.filter(|_| !self.query.flag("sendInitialEvents"));
             return Ok(Verb::Watch(options, from.unwrap_or_default()));
         }
+        self.query.expect_no_watch()?;
         let version = self
             .query
             .version()

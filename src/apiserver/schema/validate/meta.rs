@@ -100,12 +100,24 @@ fn check_owners(owners: &Node, report: &mut Report) {
         let own = format!("{}/{}", owner.at("kind").text(), owner.at("name").text());
         match &controller {
             None => controller = Some(own),
-            Some(first) => report.invalid(
+            Some(first) => report.invalid_whole(
                 owners,
-                format!("Only one reference can have Controller set to true. Found \"true\" in references for {first} and {own}"),
+                format!("{}: Only one reference can have Controller set to true. Found \"true\" in references for {first} and {own}", in_go_order(owners)),
             ),
         }
     }
+}
+
+/// Owner references as JSON, their fields as Go declares them.
+fn in_go_order(owners: &Node) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let written = |owner: Node| {
+        let given = fields.iter().filter_map(|name| Some((name, owner.value.get(name)?)));
+        let given: Vec<String> = given.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", given.join(","))
+    };
+    let owners: Vec<String> = owners.items().map(written).collect();
+    format!("[{}]", owners.join(","))
 }
 
 fn check_finalizers(finalizers: &Node, report: &mut Report) {
