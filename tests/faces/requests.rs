@@ -24,9 +24,9 @@ static COMMON: LazyLock<Value> = LazyLock::new(|| {
         ["metadata.annotations.note", ["x", "", null, 5]],
         ["metadata.finalizers", [["example.com/hold"], ["bad"], [], null]],
         ["metadata.ownerReferences", [
-            [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "a"}],
-            [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "a", "controller": true},
-             {"apiVersion": "v1", "kind": "ConfigMap", "name": "p", "uid": "b", "controller": true}],
+            [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "5ad6f4a6-7f1d-4a6b-9b1f-0c2f5e3d1a01"}],
+            [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "5ad6f4a6-7f1d-4a6b-9b1f-0c2f5e3d1a01", "controller": true},
+             {"apiVersion": "v1", "kind": "ConfigMap", "name": "p", "uid": "5ad6f4a6-7f1d-4a6b-9b1f-0c2f5e3d1a02", "controller": true}],
             [{"kind": "ConfigMap", "name": "", "uid": ""}]
         ]],
         ["metadata.namespace", ["elsewhere"]],

@@ -116,7 +116,6 @@ impl Reader<'_> {
         match self.request.method {
             "GET" | "DELETE" if !place.resource.stored => Err(refusal::method_not_allowed()),
             "GET" if collection => self.list(),
-            "GET" if self.query.flag("watch") => self.list(),
             "GET" => self.get(),
             _ if collection && everywhere => Err(refusal::method_not_allowed()),
             "POST" if collection || place.subresource.is_some() => self.create(place),
