@@ -510,7 +510,7 @@ fn claim_30_each_broken_principle_fails_its_own_line_of_the_report_card() {
     };
     assert_eq!(card(rewritten), Card { versioned: false, ..ALL });
     let pushed = Way {
-        deploy: "  - at: 2m1s
+        deploy: "  - at: 2m
     run: kubectl apply -f hello/deployment.yaml
 ",
         ..gitops

@@ -47,14 +47,27 @@ pub struct Tally {
     used: BTreeMap<String, String>,
 }
 
-/// After this long a quota that counts custom resources, whose going nobody tells, is counted anew
+/// After this long a quota is counted anew that counts what nobody tells the going of
 /// (`--resource-quota-sync-period`).
 const RESYNC: Duration = Duration::from_mins(5);
 
-/// The kinds whose coming and going is told: the built-in ones but events, which no quota counts.
+/// Kinds that others make and unmake all the time, and hardly any quota counts; and events, which none
+/// does. Their going is not told.
+const UNWATCHED: [&str; 8] = [
+    "ControllerRevision",
+    "EndpointSlice",
+    "Endpoints",
+    "Event",
+    "Lease",
+    "ReplicaSet",
+    "RoleBinding",
+    "ServiceAccount",
+];
+
+/// The kinds whose coming and going is told.
 fn watched() -> impl Iterator<Item = Kind> {
     let kinds = inventory::built_in().into_iter();
-    kinds.filter(|kind| kind.namespaced && kind.gvk.kind != "Event")
+    kinds.filter(|kind| kind.namespaced && !UNWATCHED.contains(&kind.gvk.kind.as_str()))
 }
 
 impl Reconciler for ResourceQuotas {
@@ -145,6 +158,12 @@ fn counts_others(quota: &Object) -> bool {
     limited(quota).iter().any(is_other)
 }
 
+/// Whether a quota counts objects whose going is not told.
+fn counts_unwatched(quota: &Object) -> bool {
+    let unwatched = |name: &String| !watched().any(|kind| is_used_by(name, &kind.resource()));
+    limited(quota).iter().any(unwatched)
+}
+
 /// What a quota limits.
 fn limited(quota: &Object) -> Vec<String> {
     let hard = quota.get("spec.hard").and_then(Value::as_object);
@@ -195,7 +214,7 @@ impl Tally {
         let status = json!({"hard": hard, "used": self.used});
         let mut quota = self.quota;
         if quota.get("status") == Some(&status) {
-            return match counts_others(&quota) {
+            return match counts_unwatched(&quota) {
                 true => Next::again_after(RESYNC),
                 false => Next::done(),
             };

@@ -9,10 +9,13 @@ use super::{answers, callers, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent};
 use crate::object::{LabelSelector, Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
-use crate::time::Timestamp;
+use crate::time::{Duration, Timestamp};
 
 const OF_CLAIMS: &str = "kubernetes.io/pvc-protection";
 const OF_VOLUMES: &str = "kubernetes.io/pv-protection";
+
+/// How long after a look at a claim in use the next is taken. (The real controller is told of every pod.)
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Lets go of claims that are being deleted once no pod on a node uses them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,18 +48,12 @@ impl Reconciler for ClaimProtection {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all("v1", "PersistentVolumeClaim"), Watch::all("v1", "Pod")]
+        vec![Watch::all("v1", "PersistentVolumeClaim")]
     }
 
     fn handle_event(&self, event: &WatchEvent, _previous: Option<&Object>) -> Vec<ObjectRef> {
-        let object = &event.object;
-        match object.kind() {
-            "Pod" => claims_of(object)
-                .map(|claim| kinds::claim().named(object.namespace(), claim))
-                .collect(),
-            _ if is_going(object, OF_CLAIMS) => vec![object.reference()],
-            _ => Vec::new(),
-        }
+        let going = is_going(&event.object, OF_CLAIMS);
+        going.then(|| event.object.reference()).into_iter().collect()
     }
 
     fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
@@ -146,7 +143,7 @@ fn let_go_unless_used(claim: Object, response: Response) -> Result<Next<Awaiting
             && claims_of(pod).any(|name| name == claim.name())
     };
     Ok(match answers::list(response)?.items.iter().any(uses) {
-        true => Next::done(),
+        true => Next::again_after(LOOK_AGAIN),
         false => let_go(claim, OF_CLAIMS),
     })
 }
