@@ -270,3 +270,142 @@ impl Unpacked {
         astray.map_or(Ok(()), |waiting| Err(PackError::BaseOffset(waiting.offset)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::write::{entry_header, store};
+    use super::*;
+    use crate::git::{Signature, Tree};
+    use crate::time::Timestamp;
+
+    const BLOB: u8 = 3;
+    const OF_OFFSET: u8 = 6;
+    const OF_ID: u8 = 7;
+
+    /// An object as it lies in a pack: its type, what a delta is of, the content.
+    type Packed<'a> = (u8, &'a [u8], &'a [u8]);
+
+    fn pack(objects: &[Packed<'_>]) -> Vec<u8> {
+        let mut pack = b"PACK\0\0\0\x02".to_vec();
+        pack.extend((objects.len() as u32).to_be_bytes());
+        for (kind, base, content) in objects {
+            pack.extend(entry_header(*kind, content.len()));
+            pack.extend_from_slice(base);
+            store(&mut pack, content);
+        }
+        let sum = Sha1::digest(&pack);
+        pack.extend_from_slice(&sum);
+        pack
+    }
+
+    fn blobs(pack: &[u8], repository: &Repository) -> Result<Vec<String>, PackError> {
+        let found = read(pack, repository)?.blobs;
+        let mut texts: Vec<String> =
+            found.values().map(|blob| blob.as_text().unwrap_or_default().to_owned()).collect();
+        texts.sort();
+        Ok(texts)
+    }
+
+    /// A delta that keeps so much of a base and puts a text behind it.
+    fn appending(base: u8, text: &[u8]) -> Vec<u8> {
+        let (length, whole) = (text.len() as u8, base + text.len() as u8);
+        [&[base, whole, 0x90, base, length], text].concat()
+    }
+
+    #[test]
+    fn deltas_are_undone_wherever_their_bases_lie() {
+        let base = ObjectId::of("blob", b"hello");
+        let (one, two) = (appending(5, b" you"), appending(9, b" all"));
+        let before = 1 + 2 + 5 + 5 + 4; // Header, zlib's own, one stored block.
+        let nowhere = Repository::new();
+        let expected = ["hello", "hello you", "hello you all"];
+        let by_id = ObjectId::of("blob", b"hello you");
+        let check = |objects: &[Packed<'_>]| {
+            assert_eq!(blobs(&pack(objects), &nowhere).unwrap(), expected);
+        };
+        check(&[
+            (BLOB, b"", b"hello"),
+            (OF_OFFSET, &[before], &one),
+            (OF_ID, by_id.as_bytes(), &two),
+        ]);
+        check(&[
+            (OF_ID, by_id.as_bytes(), &two),
+            (OF_ID, base.as_bytes(), &one),
+            (BLOB, b"", b"hello"),
+        ]);
+    }
+
+    #[test]
+    fn a_thin_pack_leans_on_the_repository() {
+        let mut repository = Repository::new();
+        let tree = Tree::from_files([("a/b", "hello")]).unwrap();
+        let ada = Signature::new("Ada", "a@b", Timestamp::from_secs(1));
+        let delta = appending(5, b"!");
+        let base = ObjectId::of("blob", b"hello");
+        let thin = pack(&[(OF_ID, base.as_bytes(), &delta)]);
+        let missing = Err(PackError::NoBase { offset: 12, base });
+        assert_eq!(blobs(&thin, &repository), missing);
+        repository.commit(tree, "Start", ada.clone(), ada);
+        assert_eq!(blobs(&thin, &repository).unwrap(), ["hello!"]);
+    }
+
+    #[test]
+    fn a_delta_that_says_too_much_is_a_bomb() {
+        // A terabyte, of one byte copied again and again.
+        let huge = [&[1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20][..], &[0x90, 1]].concat();
+        let base = ObjectId::of("blob", b"x");
+        let bomb = pack(&[(BLOB, b"", b"x"), (OF_ID, base.as_bytes(), &huge)]);
+        let refused = blobs(&bomb, &Repository::new()).unwrap_err();
+        assert!(matches!(refused, PackError::TooLarge { size: 0x100_0000_0000, .. }), "{refused}");
+    }
+
+    #[test]
+    fn many_deltas_that_come_to_too_much_are_a_bomb() {
+        let content = vec![b'x'; 0xff_ffff];
+        let base = ObjectId::of("blob", &content);
+        // Four times sixteen megabytes less a byte, each time another byte behind.
+        let size = [0xfd, 0xff, 0xff, 0x1f];
+        let copy = [0xf0, 0xff, 0xff, 0xff];
+        let delta = |last: u8| {
+            [&[0xff, 0xff, 0xff, 0x07][..], &size, &copy, &copy, &copy, &copy, &[1, last]].concat()
+        };
+        let deltas: Vec<Vec<u8>> = (0..12).map(delta).collect();
+        let of = deltas.iter().map(|delta| (OF_ID, &base.as_bytes()[..], &delta[..]));
+        let objects: Vec<Packed<'_>> =
+            std::iter::once((BLOB, &b""[..], &content[..])).chain(of).collect();
+        let refused = read(&pack(&objects), &Repository::new()).map(drop).unwrap_err();
+        assert!(matches!(refused, PackError::TooLarge { .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_pack_that_is_cut_off_or_damaged_is_refused() {
+        let base = ObjectId::of("blob", b"hello");
+        let delta = appending(5, b" you");
+        let good = pack(&[(BLOB, b"", b"hello"), (OF_ID, base.as_bytes(), &delta)]);
+        let nowhere = Repository::new();
+        assert!(blobs(&good, &nowhere).is_ok());
+        for end in 0..good.len() {
+            assert!(blobs(&good[..end], &nowhere).is_err(), "cut off at {end}");
+        }
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut damaged = good.clone();
+                damaged[at] ^= 1 << bit;
+                // Version 3 is read as version 2 is; the checksum tells them apart.
+                assert!(blobs(&damaged, &nowhere).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+        assert!(blobs(&[&good[..], b"x"].concat(), &nowhere).is_err());
+    }
+
+    #[test]
+    fn deltas_of_each_other_lead_nowhere() {
+        let (one, two) = ([1; 20], [2; 20]);
+        let delta = appending(5, b"!");
+        let circle = pack(&[(OF_ID, &one, &delta), (OF_ID, &two, &delta)]);
+        let refused = blobs(&circle, &Repository::new()).unwrap_err();
+        assert!(matches!(refused, PackError::NoBase { .. }), "{refused}");
+        let astray = pack(&[(OF_OFFSET, &[5], &delta)]);
+        assert_eq!(blobs(&astray, &Repository::new()), Err(PackError::BaseOffset(12)));
+    }
+}

@@ -20,7 +20,7 @@ pub(in crate::git) fn encode(objects: &[(u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// Type and length, four bits of it and then seven a byte.
-fn entry_header(kind: u8, length: usize) -> Vec<u8> {
+pub(super) fn entry_header(kind: u8, length: usize) -> Vec<u8> {
     let mut header = Vec::new();
     let mut byte = kind << 4 | (length & 0xf) as u8;
     let mut rest = length >> 4;
@@ -34,7 +34,7 @@ fn entry_header(kind: u8, length: usize) -> Vec<u8> {
 }
 
 /// A zlib stream of stored blocks (RFC 1950, RFC 1951 section 3.2.4).
-fn store(out: &mut Vec<u8>, content: &[u8]) {
+pub(super) fn store(out: &mut Vec<u8>, content: &[u8]) {
     out.extend([0x78, 0x01]);
     let mut blocks = content.chunks(0xffff).peekable();
     if blocks.peek().is_none() {

@@ -32,7 +32,7 @@ impl<'a> Selection<'a> {
         let mut selection =
             Selection { repository, seen: client.commits(repository), objects: vec![] };
         let had = selection.seen.clone();
-        let commits = selection.commits(wants, reach);
+        let commits = selection.commits(wants, client, reach);
         selection.skip_trees(&commits, client, &had);
         for id in &commits {
             if let Ok(commit) = repository.find_commit(*id) {
@@ -45,18 +45,24 @@ impl<'a> Selection<'a> {
         selection
     }
 
-    /// Puts in the commits that are sent, and what else is wanted by its id.
-    fn commits(&mut self, wants: &[ObjectId], reach: &Reach) -> Vec<ObjectId> {
+    /// Puts in the commits that are sent, and what else is wanted by its id. Where the client's history is
+    /// cut off, what comes before commits that it has may be wanted.
+    fn commits(&mut self, wants: &[ObjectId], client: &Client<'_>, reach: &Reach) -> Vec<ObjectId> {
         let (mut commits, mut open) = (Vec::new(), wants.to_vec());
+        let mut passed = BTreeSet::new();
         while let Some(id) = open.pop() {
             match self.repository.find_object(id) {
-                Some(Object::Commit(_)) => {
-                    if reach.commits.contains(&id) && self.put(ObjectKind::Commit, id) {
+                Some(Object::Commit(_)) if reach.commits.contains(&id) && passed.insert(id) => {
+                    let is_sent = self.put(ObjectKind::Commit, id);
+                    commits.extend(is_sent.then_some(id));
+                    if is_sent || !client.shallow.is_empty() {
                         open.extend(self.repository.parents(id));
-                        commits.push(id);
                     }
                 }
-                Some(Object::Tag(tag)) if self.put(ObjectKind::Tag, id) => open.push(tag.target),
+                Some(Object::Tag(tag)) if passed.insert(id) => {
+                    self.put(ObjectKind::Tag, id);
+                    open.push(tag.target);
+                }
                 Some(Object::Tree(tree)) => self.tree(&tree),
                 Some(Object::Blob(blob)) => self.blob(id, blob.as_bytes()),
                 _ => {}

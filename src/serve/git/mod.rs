@@ -149,12 +149,12 @@ fn receive(
     from: &Repository,
     push: &Push<'_>,
 ) -> Result<Pushed, AccessError> {
+    who.introduce(world);
     let before = world.forge().clone();
     let url = world.forge().url(place.name);
     if world.repository(&url).is_none() {
         world.add_repository(&url, Repository::new());
     }
-    who.introduce(world);
     let caller = (who.actor(), who.caller());
     let pushed = world.receive_push(caller, &url, from, push.updates.clone(), push.atomic);
     if !pushed.as_ref().is_ok_and(|pushed| pushed.updated().next().is_some()) {
