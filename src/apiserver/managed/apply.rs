@@ -146,7 +146,10 @@ fn subject(kind: &KindSchema, patch: &Value) -> String {
 
 fn unconvertible(kind: &KindSchema, patch: &Value, problem: &str) -> Status {
     let subject = subject(kind, patch);
-    internal(format!("failed to convert new object ({subject}) to proper version: {problem}"))
+    internal(format!(
+        "failed to convert new object ({subject}) to proper version: unable to convert unstructured object to {}: {problem}",
+        kind.gvk
+    ))
 }
 
 fn bad_request(message: String) -> Status {
