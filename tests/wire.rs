@@ -417,7 +417,7 @@ fn wander(lab: &Lab, folder: &str, seed: u32) {
             2 => drop(lab.try_git(folder, "merge -q --no-ff -m Merge --strategy=ours HEAD~2")),
             3 => drop(lab.try_git(folder, &format!("tag l{step} HEAD~1"))),
             4 => drop(lab.try_git(folder, &format!("checkout -q -b c{step} HEAD~1"))),
-            _ => drop(lab.try_git(folder, &format!("merge -q -X ours -m Merge main"))),
+            _ => drop(lab.try_git(folder, "merge -q -X ours -m Merge main")),
         }
     }
 }

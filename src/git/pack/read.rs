@@ -100,9 +100,9 @@ impl Reader<'_> {
                 let back = self.distance()?;
                 let base = usize::try_from(back).ok().and_then(|back| offset.checked_sub(back));
                 let base = base.ok_or(PackError::BaseOffset(offset))?;
-                Entry::OfOffset(base, self.content(state, offset, size)?)
+                Entry::OfOffset(base, self.delta(state, offset, size)?)
             }
-            7 => Entry::OfId(self.id()?, self.content(state, offset, size)?),
+            7 => Entry::OfId(self.id()?, self.delta(state, offset, size)?),
             kind => return Err(PackError::Kind { offset, kind }),
         })
     }
@@ -161,6 +161,19 @@ impl Reader<'_> {
         Ok(content)
     }
 
+    /// A delta, whose object is weighed before it is made.
+    fn delta(
+        &mut self,
+        state: &mut DecompressorOxide,
+        offset: usize,
+        size: u64,
+    ) -> Result<Vec<u8>, PackError> {
+        let delta = self.content(state, offset, size)?;
+        let makes = delta::size(&delta).ok_or(PackError::Delta(offset))?;
+        self.weigh(offset, makes)?;
+        Ok(delta)
+    }
+
     fn weigh(&mut self, offset: usize, size: u64) -> Result<(), PackError> {
         self.inflated = self.inflated.saturating_add(size);
         match size > LARGEST || self.inflated > MOST {
@@ -178,7 +191,6 @@ struct Unpacked {
     of_id: BTreeMap<ObjectId, Vec<Waiting>>,
     /// Those whose deltas can be undone now.
     open: Vec<Made>,
-    made: u64,
 }
 
 /// A delta, and where it lies.
@@ -233,11 +245,6 @@ impl Unpacked {
 
     fn undo(&mut self, base: &Made, waiting: &Waiting) -> Result<(), PackError> {
         let offset = waiting.offset;
-        let size = delta::size(&waiting.delta).ok_or(PackError::Delta(offset))?;
-        self.made = self.made.saturating_add(size);
-        if size > LARGEST || self.made > MOST {
-            return Err(PackError::TooLarge { offset, size });
-        }
         if base.depth >= DEEPEST_CHAIN {
             return Err(PackError::Chain(offset));
         }

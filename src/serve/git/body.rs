@@ -64,7 +64,7 @@ where
                     data.advance(length);
                 }
             }
-            ..READ => kept = Vec::new(),
+            _ if read < READ => kept = Vec::new(),
             _ => break,
         }
     }
