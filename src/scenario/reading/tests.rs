@@ -92,6 +92,15 @@ expect:
 }
 
 #[test]
+fn a_step_that_only_expects_is_printed_as_what_it_expects() {
+    let source =
+        "scenario: x\nsteps:\n  - at: 2m\n    expect:\n      - {writes: 5, actor: a, at: 3m}\n";
+    let printed = read("s.yaml", source).ok().map(|read| read.scenario.to_string()).unwrap();
+    assert_eq!(scenario(&printed).to_string(), printed);
+    assert!(!printed.contains("steps"), "{printed}");
+}
+
+#[test]
 fn webhooks_are_read_by_name_and_printed_as_they_are_written() {
     let source = "\
 scenario: Hooks
