@@ -187,7 +187,13 @@ pub(crate) struct Model {
     pub(crate) owners: BTreeMap<&'static str, BTreeSet<Leaf>>,
     /// Who makes the map by an update owns it for good, also without its keys.
     map_is_owned: bool,
+    /// Who applied an empty spec owns that.
+    of_nothing: BTreeSet<&'static str>,
+    exists: bool,
 }
+
+/// Who owns what was there when nobody was tracked.
+const BEFORE: &str = "before-first-apply";
 
 impl Model {
     /// Applies an intent, or refuses it.
@@ -197,11 +203,13 @@ impl Model {
         intent: &Intent,
         force: bool,
     ) -> Result<(), Refusal> {
+        let before = self.clone();
+        self.track();
         let conflicts = self.conflicts(manager, intent);
         if !force && !conflicts.is_empty() {
+            *self = before;
             return Err(Refusal::Conflicts(conflicts.len()));
         }
-        let before = self.clone();
         self.take(manager, intent, conflicts);
         let emptied = self.values.is_empty() && !before.values.is_empty();
         if emptied || (self.map_is_owned && !self.has_keys() && before.has_keys()) {
@@ -211,11 +219,32 @@ impl Model {
         Ok(())
     }
 
+    /// Whether somebody owns something. Where nobody does, an update is nobody's either.
+    fn is_tracked(&self) -> bool {
+        !self.of_nothing.is_empty() || self.owners.values().any(|owned| !owned.is_empty())
+    }
+
+    /// What is there and nobody's becomes somebody's with the next apply.
+    fn track(&mut self) {
+        if self.exists && !self.is_tracked() {
+            self.map_is_owned |= self.has_keys();
+            self.owners.insert(BEFORE, self.values.keys().copied().collect());
+            if self.values.is_empty() {
+                self.of_nothing.insert(BEFORE);
+            }
+        }
+        self.exists = true;
+    }
+
     fn take(&mut self, manager: &'static str, intent: &Intent, conflicts: Vec<(&str, Leaf)>) {
         for (other, leaf) in conflicts {
             self.owners.get_mut(other).expect("it has a conflict").remove(&leaf);
         }
         let wanted: BTreeSet<Leaf> = intent.keys().copied().collect();
+        match wanted.is_empty() {
+            true => self.of_nothing.insert(manager),
+            false => self.of_nothing.remove(manager),
+        };
         let before = self.owners.insert(manager, wanted).unwrap_or_default();
         for leaf in before.iter().filter(|leaf| !intent.contains_key(leaf)) {
             if !self.owners.values().any(|owned| owned.contains(leaf)) {
@@ -242,14 +271,17 @@ impl Model {
         if self.values.get(&leaf).copied() == value {
             return;
         }
-        self.map_is_owned |= matches!(leaf, Leaf::Key(_)) && !self.has_keys();
+        let tracked = self.is_tracked();
+        self.map_is_owned |= tracked && matches!(leaf, Leaf::Key(_)) && !self.has_keys();
         self.owners.values_mut().for_each(|owned| {
             owned.remove(&leaf);
         });
         match value {
             Some(value) => {
                 self.values.insert(leaf, value);
-                self.owners.entry(manager).or_default().insert(leaf);
+                if tracked {
+                    self.owners.entry(manager).or_default().insert(leaf);
+                }
             }
             None => {
                 self.values.remove(&leaf);
