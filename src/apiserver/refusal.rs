@@ -211,7 +211,7 @@ pub(super) fn needs_version(resource: &Resource, name: &str) -> Status {
     status
 }
 
-/// A patch that takes the name away.
+/// A patch that takes the name away, or an update that gives none.
 pub(super) fn nameless(name: &str) -> Status {
     bad_request(format!(
         "the name of the object ({name} based on URL) was undeterminable: name must be provided"
@@ -223,11 +223,13 @@ pub(super) fn bad_version(version: &str) -> Status {
     internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax"))
 }
 
-/// An update that is meant for another object of the same name.
-pub(super) fn other_uid(resource: &Resource, stored: &Object, uid: &str) -> Status {
+/// An update that is meant for another object of the same name. A dry run reads the store by the key
+/// without its prefix.
+pub(super) fn other_uid(resource: &Resource, stored: &Object, uid: &str, dry_run: bool) -> Status {
+    let key = resource.storage_key(stored);
+    let key = if dry_run { key.trim_start_matches("/registry") } else { &key };
     let why = format!(
-        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-        resource.storage_key(stored),
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
         stored.uid()
     );
     conflict(resource, stored.name(), &why)

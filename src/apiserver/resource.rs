@@ -198,6 +198,11 @@ impl Resource {
         self.table == other.table && !deprecated && own > others && (others.0 < 2 || own.0 == 2)
     }
 
+    /// Whether its objects are events, which own nothing.
+    pub(super) fn is_event(&self) -> bool {
+        self.is("", "Event") || self.is("events.k8s.io", "Event")
+    }
+
     /// Whether its objects carry a generation.
     pub(super) fn has_generation(&self) -> bool {
         self.generation != Generation::None

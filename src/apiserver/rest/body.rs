@@ -51,6 +51,13 @@ pub(super) fn object(
             )));
         }
     }
+    if resource.is_custom() && is_unset(&value, "kind") {
+        let text = String::from_utf8_lossy(bytes);
+        let excerpt = json::excerpt(bytes);
+        return Err(refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): Object 'Kind' is missing in '{text}' ({excerpt})"
+        )));
+    }
     complain_of_duplicates(resource, &parsed.duplicates, validation, warnings)?;
     complete(resource, &mut value)?;
     Object::from_value(value).map_err(|why| refusal::bad_request(why.0))
@@ -233,13 +240,10 @@ fn complain_of_duplicates(
 
 /// Fills in what the path says of the object, and refuses metadata that are none.
 fn complete(resource: &Resource, value: &mut Value) -> Result<(), Status> {
-    let unset = |value: &Value, field: &str| {
-        value.get(field).and_then(Value::as_str).is_none_or(str::is_empty)
-    };
-    if unset(value, "apiVersion") {
+    if is_unset(value, "apiVersion") {
         value["apiVersion"] = json!(resource.gvk.api_version());
     }
-    if unset(value, "kind") {
+    if is_unset(value, "kind") {
         value["kind"] = json!(resource.gvk.kind);
     }
     match value.get("metadata") {
@@ -253,6 +257,10 @@ fn complete(resource: &Resource, value: &mut Value) -> Result<(), Status> {
             Ok(_) => Err(refusal::bad_request("metadata is not an object")),
         },
     }
+}
+
+fn is_unset(value: &Value, field: &str) -> bool {
+    value.get(field).and_then(Value::as_str).is_none_or(str::is_empty)
 }
 
 #[cfg(test)]

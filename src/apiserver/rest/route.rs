@@ -64,7 +64,7 @@ fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRespons
     let place = path::follow(server, &decoded(path, false))?;
     let mut reader = Reader { server, request, query: Query::read(query), warnings: Vec::new() };
     let form = accept::form(request.accept, reader.query.get("includeObject"))?;
-    let verb = reader.verb(&place)?;
+    let verb = reader.verb(&place).map_err(|why| warned(server, &place.resource, why))?;
     Ok(Route {
         list_kind: place.resource.list_kind.clone(),
         custom: place.resource.is_custom(),
@@ -81,6 +81,14 @@ fn find(server: &Server, request: &HttpRequest<'_>) -> Result<Route, HttpRespons
             verb,
         },
     })
+}
+
+/// A refusal with the warning that whoever uses a kind on its way out gets all the same.
+fn warned(server: &Server, resource: &Resource, mut refused: Status) -> Status {
+    if refused.code != 405 {
+        refused.warnings.extend(resource.deprecation(&server.resources));
+    }
+    refused
 }
 
 /// What the server says of itself, without a look at what it holds. Some of it is told whatever the method.
@@ -145,10 +153,7 @@ impl Reader<'_> {
             return Ok(Verb::Watch(options, from.unwrap_or_default()));
         }
         self.query.expect_no_watch()?;
-        let version = self
-            .query
-            .version()
-            .map_err(|why| refusal::bad_request(format!("invalid resource version: {why}")))?;
+        let version = self.version_of_list()?;
         let exact = self.exact(version)?;
         self.expect_reached(version)?;
         let read = match (exact, version) {
@@ -157,6 +162,11 @@ impl Reader<'_> {
             _ => ReadFrom::Latest,
         };
         Ok(Verb::List(ListOptions { read, ..options }))
+    }
+
+    fn version_of_list(&self) -> Result<Option<ResourceVersion>, Status> {
+        let version = self.query.version();
+        version.map_err(|why| refusal::bad_request(format!("invalid resource version: {why}")))
     }
 
     /// The version, when `resourceVersionMatch=Exact` demands it.
@@ -230,11 +240,14 @@ impl Reader<'_> {
         if !self.request.body.is_empty() && !is_readable(&self.media_type()) {
             return Err(refusal::unsupported_body());
         }
-        let options = body::delete_options(self.request.body, self.query.delete_options()?)?;
+        let options = || body::delete_options(self.request.body, self.query.delete_options()?);
         if !collection {
-            return Ok(Verb::Delete(options));
+            return Ok(Verb::Delete(options()?));
         }
-        Ok(Verb::DeleteCollection(self.query.list_options()?, options))
+        let list = self.query.list_options()?;
+        self.query.expect_no_watch()?;
+        self.exact(self.version_of_list()?)?;
+        Ok(Verb::DeleteCollection(list, options()?))
     }
 
     fn object(

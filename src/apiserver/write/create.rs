@@ -51,7 +51,7 @@ impl Write<'_> {
         self.validate_by_webhooks(subject, Some(&value))?;
         let charged = self.charged_quotas(None, &value)?;
         let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if self.verb != "apply" && !matches!(version, "" | "0") {
+        if self.verb == "create" && !matches!(version, "" | "0") {
             return Err(refusal::internal(
                 "resourceVersion should not be set on objects to be created",
             ));

@@ -91,6 +91,7 @@ impl Write<'_> {
         if self.resource.is("", "Namespace") {
             return Err(refusal::method_not_allowed());
         }
+        self.warn_of_orphans(options);
         let answer = View::newest(self.server).list(&self.resource, &self.namespace, "", list)?;
         let items = answer.into_list().map_or_else(Vec::new, |list| list.items);
         let namespace = self.namespace.clone();
@@ -134,7 +135,7 @@ impl Write<'_> {
         };
         let kept = given.iter().filter(|f| **f != ORPHAN && **f != FOREGROUND);
         let mut finalizers: Vec<String> = kept.map(|f| (*f).to_owned()).collect();
-        match asked.or(standing) {
+        match asked.or(standing).filter(|_| !self.resource.is_event()) {
             Some(Propagation::Orphan) => finalizers.push(ORPHAN.into()),
             Some(Propagation::Foreground) => finalizers.push(FOREGROUND.into()),
             Some(Propagation::Background) | None => {}

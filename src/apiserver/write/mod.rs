@@ -150,6 +150,9 @@ impl<'a> Write<'a> {
             ));
         }
         let given = metadata.get("name").and_then(Value::as_str).unwrap_or("");
+        if given.is_empty() && self.verb == "update" {
+            return Err(refusal::nameless(&self.name));
+        }
         if given.is_empty() && !self.name.is_empty() {
             metadata.insert("name".into(), json!(self.name));
         } else if !self.name.is_empty() && given != self.name {

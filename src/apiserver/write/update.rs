@@ -37,6 +37,7 @@ impl Write<'_> {
             if !self.resource.strategy.create_on_update || self.subresource.is_some() {
                 return Err(refusal::not_found(&self.resource, &self.name));
             }
+            self.expect_no_uid(&value)?;
             self.manage_update(None, &mut value);
             return Ok((201, Body::Object(self.insert(value)?)));
         };
@@ -144,13 +145,26 @@ impl Write<'_> {
         let uid = given("uid");
         // Of a patch it is a field like others.
         if self.verb == "update" && !uid.is_empty() && uid != old.uid() {
-            return Err(refusal::other_uid(&self.resource, old, uid));
+            return Err(refusal::other_uid(&self.resource, old, uid, self.dry_run));
         }
         match given("resourceVersion") {
             "" | "0" => Ok(()),
             version if version == old.resource_version() => Ok(()),
             version if version.parse::<u64>().is_err() => Err(refusal::bad_version(version)),
             _ => Err(refusal::modified(&self.resource, &self.name)),
+        }
+    }
+
+    /// An update that makes an object is meant for none that was there.
+    fn expect_no_uid(&self, value: &Value) -> Result<(), Status> {
+        match value["metadata"]["uid"].as_str().unwrap_or_default() {
+            "" => Ok(()),
+            uid => {
+                let kind = &self.resource.gvk;
+                let none =
+                    Object::new(&kind.api_version(), &kind.kind, &self.namespace, &self.name);
+                Err(refusal::other_uid(&self.resource, &none, uid, self.dry_run))
+            }
         }
     }
 
