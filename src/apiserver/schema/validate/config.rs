@@ -105,6 +105,20 @@ pub(super) fn immutable_data(kind: &KindSchema, new: &Node, old: &Node, report: 
     }
 }
 
+/// An event is in the namespace of what it is about; about what is in none, in `default`.
+pub(super) fn event(event: &Node, report: &mut Report) {
+    let (metadata, about) = (event.at("metadata"), event.at("involvedObject"));
+    let (own, namespace) = (metadata.at("namespace"), about.at("namespace"));
+    let agree = match namespace.text() {
+        "" => matches!(own.text(), "" | "default"),
+        namespace => namespace == own.text(),
+    };
+    if !agree {
+        let text = Value::from(namespace.text());
+        report.invalid_value(&namespace, &text, "does not match event.namespace");
+    }
+}
+
 pub(super) fn policy_rule(rule: &Node, report: &mut Report) {
     let urls = rule.at("nonResourceURLs");
     let (groups, resources) = (rule.at("apiGroups"), rule.at("resources"));

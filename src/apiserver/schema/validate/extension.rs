@@ -52,6 +52,32 @@ fn check_versions(versions: &Node, report: &mut Report) {
     }
 }
 
+pub(super) fn timeout(seconds: &Node, report: &mut Report) {
+    if seconds.int().is_some_and(|seconds| !(1..=30).contains(&seconds)) {
+        report.invalid(seconds, "the timeout value must be between 1 and 30 seconds");
+    }
+}
+
+/// The forms of reviews that a webhook reads: one at least is known.
+pub(super) fn review_versions(versions: &Node, report: &mut Report) {
+    let all: Vec<&str> = versions.items().map(|version| version.text()).collect();
+    let mut sound = true;
+    for (version, place) in all.iter().zip(versions.items()) {
+        let problems = names::dns_1035_label(version);
+        let twice = all[..place.index().unwrap_or(0)].contains(version);
+        sound &= !twice && problems.is_empty();
+        if twice {
+            report.invalid(&place, "duplicate version");
+        } else {
+            report.invalid_each(&place, problems);
+        }
+    }
+    let known = all.iter().any(|version| matches!(*version, "v1" | "v1beta1"));
+    if sound && !known && !all.is_empty() {
+        report.invalid(versions, "must include at least one of v1, v1beta1");
+    }
+}
+
 /// What a webhook is called by: a URL, or a service.
 pub(super) fn client(client: &Node, report: &mut Report) {
     let (url, service) = (client.at("url"), client.at("service"));

@@ -48,6 +48,13 @@ pub fn validate(
     let mut report = Report::default();
     let root = Node::root(new);
     match old {
+        // The metadata of events are looked at when all else is well.
+        None if kind.gvk.kind == "Event" => {
+            check_part(kind, subresource, &root, &mut report);
+            if report.0.is_empty() {
+                check_metadata(kind, &root, &mut report);
+            }
+        }
         None => {
             check_metadata(kind, &root, &mut report);
             check_part(kind, subresource, &root, &mut report);
@@ -57,7 +64,17 @@ pub fn validate(
         }
         Some(old) => check_update(kind, subresource, &root, &Node::root(old), &mut report),
     }
+    if kind.gvk.kind == "Node" {
+        report.0.iter_mut().for_each(name_taint);
+    }
     without_repeated_metadata(report.0)
+}
+
+/// A server looks for a node's taints in its metadata, as it says, where they were once.
+fn name_taint(cause: &mut Cause) {
+    if let Some(rest) = cause.field.strip_prefix("spec.taints") {
+        cause.field = format!("metadata.taints{rest}");
+    }
 }
 
 /// How often a fault of the metadata is told depends on more than these rules.
@@ -185,6 +202,7 @@ fn is_passed_over(structure: &str, field: &str, node: &Node) -> bool {
         ("DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec", "template") => {
             !workload::has_selector(node)
         }
+        ("PersistentVolumeSpec", source) => volume::is_second_source(node, source),
         ("HTTPIngressPath", "backend") => !node.at("pathType").is_set(),
         _ => false,
     }
@@ -214,8 +232,10 @@ fn between(structure: &str, field: &str, node: &Node, report: &mut Report) {
         ("DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec", "selector") => {
             workload::selector(structure, node, report)
         }
+        ("StatefulSetSpec", "podManagementPolicy") => workload::pod_management(node, report),
         ("DaemonSetSpec", "selector") => workload::daemon_selector(node, report),
         ("PodSpec", "containers" | "initContainers") => pod::host_ports(node, report),
+        ("PodSpec", "overhead") => pod::overhead(node, node, report),
         ("Container", "securityContext") => pod::unique_name(node, report),
         ("autoscaling.v1.HorizontalPodAutoscalerSpec", "maxReplicas")
         | ("autoscaling.v2.HorizontalPodAutoscalerSpec", "maxReplicas") => {
@@ -234,6 +254,15 @@ fn between(structure: &str, field: &str, node: &Node, report: &mut Report) {
         ("JobSpec", "completionMode") => batch::mode(node, report),
         ("JobSpec", "podReplacementPolicy") => batch::replacement(node, report),
         ("PodFailurePolicyRule", "action") => batch::failure_action(node, report),
+        ("MutatingWebhook" | "ValidatingWebhook", "timeoutSeconds") => {
+            extension::timeout(node, report)
+        }
+        ("MutatingWebhook" | "ValidatingWebhook", "admissionReviewVersions") => {
+            extension::review_versions(node, report)
+        }
+        ("PersistentVolumeSpec", "accessModes") => volume::access_modes(node, report),
+        ("PersistentVolumeSpec", "capacity") => volume::capacity(node, report),
+        ("PersistentVolumeSpec", "claimRef") => volume::one_source(node, report),
         ("ServicePort", "name") => service::port_name(node, report),
         ("ServiceSpec", "externalTrafficPolicy") => service::after_type(node, report),
         ("ServiceSpec", "sessionAffinity") => service::affinity(node, report),
@@ -251,6 +280,10 @@ fn after(structure: &str, node: &Node, report: &mut Report) {
         "EnvFromSource" => pod::env_from(node, report),
         "VolumeMount" => volume::mount(node, report),
         "ResourceRequirements" => pod::resources(node, report),
+        "Overhead" => pod::overhead(node, &node.at("podFixed"), report),
+        "Sysctl" => pod::sysctl(node, report),
+        "core.v1.Event" => config::event(node, report),
+        "IngressClassParametersReference" => networking::class_parameters(node, report),
         "Toleration" => pod::toleration(node, report),
         "DeploymentSpec" => workload::deployment(node, report),
         "DaemonSetSpec" | "ReplicaSetSpec" | "StatefulSetSpec" | "ReplicationControllerSpec" => {

@@ -53,6 +53,22 @@ pub(super) fn dns_label(text: &str) -> Vec<String> {
     problems
 }
 
+/// An RFC 1035 label: one that begins with a letter.
+pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let mut problems = Vec::new();
+    if text.len() > 63 {
+        problems.push("must be no more than 63 bytes".to_owned());
+    }
+    let formed = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.ends_with(good)
+        && text.chars().all(|c| good(c) || c == '-');
+    if !formed {
+        problems.push("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned());
+    }
+    problems
+}
+
 /// RFC 1123 subdomain: labels with dots between.
 pub(super) fn subdomain(text: &str) -> Vec<String> {
     let mut problems = Vec::new();

@@ -93,6 +93,20 @@ fn check_service_port(backend: &Node, port: &Node, report: &mut Report) {
     }
 }
 
+/// Parameters of a class are in a namespace, or in none.
+pub(super) fn class_parameters(parameters: &Node, report: &mut Report) {
+    let (scope, namespace) = (parameters.at("scope"), parameters.at("namespace"));
+    match (scope.text(), namespace.is_set()) {
+        ("Cluster", true) => report.forbidden(&namespace, "`parameters.scope` is set to 'Cluster'"),
+        ("Cluster", false) => {}
+        ("Namespace", true) => report.invalid_each(&namespace, names::dns_label(namespace.text())),
+        ("Namespace", false) => {
+            report.required(&namespace, "`parameters.scope` is set to 'Namespace'")
+        }
+        _ => report.unsupported(&scope, &["Cluster", "Namespace"]),
+    }
+}
+
 pub(super) fn policy_port(port: &Node, report: &mut Report) {
     let (first, last) = (port.at("port"), port.at("endPort"));
     let Some(end) = last.int() else { return };

@@ -173,6 +173,36 @@ pub(super) fn resources(resources: &Node, report: &mut Report) {
     }
 }
 
+/// What a pod costs beside its containers; refusals take it for limits.
+pub(super) fn overhead(at: &Node, amounts: &Node, report: &mut Report) {
+    let limits = Node::field_of(at, "limits", amounts.value);
+    limits.keys().for_each(|name| check_amount(&limits.key(name), name, report));
+}
+
+/// A setting of the kernel, once.
+pub(super) fn sysctl(sysctl: &Node, report: &mut Report) {
+    let name = sysctl.at("name");
+    let Some(list) = sysctl.above() else { return };
+    let mut earlier = list.items().take(sysctl.index().unwrap_or(0));
+    if name.is_zero() {
+        report.required(&name, "");
+    } else if !is_sysctl(name.text()) {
+        report.invalid(&name, r"must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
+    } else if earlier.any(|other| other.at("name").value == name.value) {
+        report.duplicate(&name);
+    }
+}
+
+fn is_sysctl(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.starts_with(plain)
+            && part.ends_with(plain)
+            && part.chars().all(|c| plain(c) || matches!(c, '-' | '_'))
+    };
+    name.len() <= 253 && name.split(['.', '/']).all(part)
+}
+
 fn check_amount(node: &Node, name: &str, report: &mut Report) {
     const KNOWN: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
     let problems = names::label_key(name);

@@ -87,7 +87,7 @@ impl Rule {
         let (name, argument) = text.split_once(':').unwrap_or((text, ""));
         let number = |text: &str| text.parse().expect("a limit is a number");
         match name {
-            "required" => Rule::Required(argument.replace('_', " ").into()),
+            "required" => Rule::Required(argument.replace('_', " ").replace(';', ",").into()),
             "enum" => Rule::OneOf(argument.split('|').map(Box::from).collect()),
             "each" => Rule::Each,
             "nonnegative" => Rule::AtLeast(0),

@@ -65,15 +65,7 @@ fn has_volume(container: &Node, name: &str) -> bool {
 
 /// A claim says how much it wants, and how it is used.
 pub(super) fn claim(spec: &Node, report: &mut Report) {
-    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-    let modes = spec.at("accessModes");
-    let all: Vec<&str> = modes.items().map(|mode| mode.text()).collect();
-    for mode in modes.items().filter(|mode| !MODES.contains(&mode.text())) {
-        report.unsupported_value(&modes, mode.value, &MODES);
-    }
-    if all.contains(&"ReadWriteOncePod") && all.len() > 1 {
-        report.forbidden(&modes, "may not use ReadWriteOncePod with other access modes");
-    }
+    access_modes(&spec.at("accessModes"), report);
     let resources = spec.at("resources");
     let requests = resources.at("requests");
     let storage = requests.key("storage");
@@ -84,6 +76,81 @@ pub(super) fn claim(spec: &Node, report: &mut Report) {
             report.invalid_value(&place, storage.value, "must be greater than zero")
         }
         Some(_) => {}
+    }
+}
+
+/// How a volume may be mounted.
+pub(super) fn access_modes(modes: &Node, report: &mut Report) {
+    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    let all: Vec<&str> = modes.items().map(|mode| mode.text()).collect();
+    for mode in modes.items().filter(|mode| !MODES.contains(&mode.text())) {
+        report.unsupported_value(modes, mode.value, &MODES);
+    }
+    if all.contains(&"ReadWriteOncePod") && all.len() > 1 {
+        report.forbidden(modes, "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+/// A volume has a size, and nothing else is measured of it.
+pub(super) fn capacity(capacity: &Node, report: &mut Report) {
+    if !capacity.keys().eq(["storage"]) {
+        report.unsupported(capacity, &["storage"]);
+    }
+    for name in capacity.keys() {
+        let size = capacity.key(name);
+        let Some(milli) = amount(&size).map(|size| size.milli_value()) else { continue };
+        if milli < 0 {
+            // As Go rounds: away from zero.
+            let whole = i64::try_from((milli - 999) / 1000).unwrap_or(i64::MIN);
+            report.invalid_value(&size, &json!(whole), "must be a valid resource quantity");
+        }
+        if milli <= 0 {
+            report.invalid(&size, "must be greater than zero");
+        }
+    }
+}
+
+/// What a PersistentVolume may be, in the order in which a server looks.
+const SOURCES: [&str; 22] = [
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+
+/// Whether a volume is something else already.
+pub(super) fn is_second_source(spec: &Node, field: &str) -> bool {
+    let place = SOURCES.iter().position(|source| *source == field).unwrap_or(0);
+    SOURCES[..place].iter().any(|source| spec.at(source).is_set())
+}
+
+/// A PersistentVolume is one thing; looked at when all it may be has been.
+pub(super) fn one_source(claim: &Node, report: &mut Report) {
+    let Some(spec) = claim.above() else { return };
+    let mut given = SOURCES.iter().filter(|source| spec.at(source).is_set());
+    if given.next().is_none() {
+        report.required(spec, "must specify a volume type");
+    }
+    for more in given {
+        report.forbidden(&spec.at(more), "may not specify more than 1 volume type");
     }
 }
 

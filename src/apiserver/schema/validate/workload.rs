@@ -125,6 +125,12 @@ pub(super) fn stateful_set_strategy(strategy: &Node, report: &mut Report) {
     }
 }
 
+pub(super) fn pod_management(policy: &Node, report: &mut Report) {
+    if !matches!(policy.text(), "" | "OrderedReady" | "Parallel") {
+        report.invalid(policy, "must be 'OrderedReady' or 'Parallel'");
+    }
+}
+
 pub(super) fn deployment(spec: &Node, report: &mut Report) {
     restart_policy("ReplicaSetSpec", spec, report);
     let deadline = spec.at("progressDeadlineSeconds");
@@ -152,12 +158,6 @@ pub(super) fn restart_policy(structure: &str, spec: &Node, report: &mut Report) 
     if deadline.is_set() {
         let kind = structure.trim_end_matches("Spec");
         report.forbidden(&deadline, format!("activeDeadlineSeconds in {kind} is not Supported"));
-    }
-    if structure == "StatefulSetSpec" {
-        let management = spec.at("podManagementPolicy");
-        if !matches!(management.text(), "" | "OrderedReady" | "Parallel") {
-            report.invalid(&management, "must be 'OrderedReady' or 'Parallel'");
-        }
     }
 }
 
