@@ -13,11 +13,12 @@ pub struct Normal {
     versions: BTreeMap<String, String>,
 }
 
-const TIMES: [&str; 8] = [
+const TIMES: [&str; 9] = [
     "creationTimestamp",
     "deletionTimestamp",
     "time",
     "lastTransitionTime",
+    "lastPhaseTransitionTime",
     "lastUpdateTime",
     "renewTime",
     "startTime",

@@ -19,7 +19,8 @@ pub(super) fn admit(server: &Server, resource: &Resource, value: &mut Value) -> 
         ("", "Pod") => {
             limits::set_defaults(server, value);
             tolerate_lost_nodes(value);
-            set_priority(server, resource, value)
+            set_priority(server, resource, value)?;
+            follow_runtime_class(server, resource, value)
         }
         ("", "PersistentVolumeClaim") => {
             choose_storage_class(server, value);
@@ -135,6 +136,55 @@ fn default_class(server: &Server) -> Option<&Object> {
     classes.filter(|c| c.get("globalDefault") == Some(&json!(true))).min_by_key(|c| c.int("value"))
 }
 
+/// `RuntimeClass`: a pod costs beside its containers what its class says.
+fn follow_runtime_class(
+    server: &Server,
+    resource: &Resource,
+    pod: &mut Value,
+) -> Result<(), Status> {
+    let Some(name) = pod["spec"].get("runtimeClassName").and_then(Value::as_str) else {
+        return Ok(());
+    };
+    if name.is_empty() {
+        return Err(refusal::internal("resource name may not be empty"));
+    }
+    let Some(class) = runtime_class(server, name) else {
+        let why = format!("pod rejected: RuntimeClass {name:?} not found");
+        return Err(refusal::forbidden(resource, name_of(pod), &why, Vec::new()));
+    };
+    let Some(fixed) = class.get("overhead.podFixed") else { return Ok(()) };
+    let given =
+        pod["spec"].get("overhead").filter(|o| o.as_object().is_some_and(|o| !o.is_empty()));
+    if given.is_some_and(|given| given != fixed) {
+        let why = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+        return Err(refusal::forbidden(resource, name_of(pod), why, Vec::new()));
+    }
+    pod["spec"]["overhead"] = fixed.clone();
+    Ok(())
+}
+
+/// What comes after the validation of a new pod: it costs nothing of its own accord.
+pub(super) fn check_overhead(
+    server: &Server,
+    resource: &Resource,
+    value: &Value,
+) -> Result<(), Status> {
+    if !resource.is("", "Pod") || value["spec"].get("overhead").is_none() {
+        return Ok(());
+    }
+    let name = value["spec"]["runtimeClassName"].as_str().unwrap_or_default();
+    let costs = |class: &Object| class.get("overhead.podFixed").is_some();
+    if runtime_class(server, name).is_some_and(costs) {
+        return Ok(());
+    }
+    let why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
+    Err(refusal::forbidden(resource, name_of(value), why, Vec::new()))
+}
+
+fn runtime_class<'s>(server: &'s Server, name: &str) -> Option<&'s Object> {
+    server.get(&ObjectRef::new("node.k8s.io", "RuntimeClass", "", name))
+}
+
 /// `StorageObjectInUseProtection`.
 fn protect(value: &mut Value, finalizer: &str) {
     let finalizers = metadata_mut(value).entry("finalizers").or_insert_with(|| json!([]));
@@ -181,4 +231,64 @@ fn choose_ingress_class(server: &Server, ingress: &mut Value) {
 fn default_of<'s>(server: &'s Server, group: &str, kind: &str, mark: &str) -> Option<&'s Object> {
     let marked = server.objects_of(group, kind).filter(|c| c.annotation(mark) == Some("true"));
     marked.max_by_key(|class| class.creation_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::api::{ApiRequest, Caller, WriteOptions};
+    use crate::apiserver::Server;
+    use crate::object::Object;
+    use crate::time::Timestamp;
+
+    /// As kube-apiserver 1.36 answers.
+    #[test]
+    fn a_pod_costs_what_its_runtime_class_says() {
+        let mut server = Server::new();
+        let mut create = |object| {
+            let caller = Caller::new("alice", "test/1");
+            let request = ApiRequest::create(object, WriteOptions::default());
+            server.handle(Timestamp::START, &caller, request)
+        };
+        for (name, overhead) in
+            [("light", None), ("heavy", Some(json!({"podFixed": {"cpu": "1"}})))]
+        {
+            let mut class = Object::new("node.k8s.io/v1", "RuntimeClass", "", name);
+            class.set("handler", "runc");
+            if let Some(overhead) = overhead {
+                class.set("overhead", overhead);
+            }
+            create(class).unwrap();
+        }
+        let mut check = |class: &str, overhead: Option<Value>, expected: Result<Value, &str>| {
+            let mut pod = Object::new("v1", "Pod", "default", "");
+            pod.set("metadata.generateName", "a-");
+            pod.set("spec.containers", json!([{"name": "a", "image": "b"}]));
+            pod.set("spec.runtimeClassName", class);
+            if let Some(overhead) = overhead {
+                pod.set("spec.overhead", overhead);
+            }
+            let answer = create(pod).map(|answer| {
+                let pod = answer.into_object().expect("an object");
+                pod.get("spec.overhead").cloned().unwrap_or_default()
+            });
+            let shown = answer.map_err(|refused| refused.message);
+            match expected {
+                Ok(overhead) => assert_eq!(shown, Ok(overhead)),
+                Err(why) => assert!(shown.as_ref().is_err_and(|s| s.ends_with(why)), "{shown:?}"),
+            }
+        };
+        let one = || json!({"cpu": "1"});
+        check("heavy", None, Ok(one()));
+        check("heavy", Some(one()), Ok(one()));
+        check(
+            "heavy",
+            Some(json!({"cpu": "2"})),
+            Err("doesn't match RuntimeClass's defined Overhead"),
+        );
+        check("light", None, Ok(Value::Null));
+        check("light", Some(one()), Err("without corresponding RuntimeClass defined Overhead"));
+        check("none", None, Err("pod rejected: RuntimeClass \"none\" not found"));
+    }
 }

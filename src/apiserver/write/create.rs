@@ -48,6 +48,7 @@ impl Write<'_> {
         }
         self.warn_of(None, &value);
         limits::check(self.server, &self.resource, &value)?;
+        admission::check_overhead(self.server, &self.resource, &value)?;
         self.validate_by_webhooks(subject, Some(&value))?;
         let charged = self.charged_quotas(None, &value)?;
         let version = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();

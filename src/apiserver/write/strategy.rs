@@ -4,11 +4,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{Write, metadata_mut, services};
-use crate::api::Status;
+use crate::api::{Status, Subresource};
 use crate::apiserver::{custom, schema};
 
 /// How often a DaemonSet's template changed, from before generations.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+/// Since when a volume is in its phase.
+const PHASE_SINCE: &str = "lastPhaseTransitionTime";
 
 impl Write<'_> {
     pub(super) fn prepare_for_create(&self, value: &mut Value) -> Result<(), Status> {
@@ -21,8 +24,10 @@ impl Write<'_> {
             ("", "Pod") => {
                 value["status"] = json!({"phase": "Pending", "qosClass": qos_class(value)})
             }
-            ("", "PersistentVolumeClaim" | "PersistentVolume") => {
+            ("", "PersistentVolumeClaim") => value["status"]["phase"] = json!("Pending"),
+            ("", "PersistentVolume") => {
                 value["status"]["phase"] = json!("Pending");
+                value["status"][PHASE_SINCE] = json!(self.now.to_string());
             }
             ("", "Service") => self.allocate(None, value)?,
             ("apps", "DaemonSet") => set_annotation(value, TEMPLATE_GENERATION, "1"),
@@ -36,6 +41,10 @@ impl Write<'_> {
     }
 
     pub(super) fn prepare_for_update(&self, old: &Value, value: &mut Value) -> Result<(), Status> {
+        if self.subresource == Some(Subresource::Status) && self.resource.is("", "PersistentVolume")
+        {
+            self.note_phase(old, value);
+        }
         if self.subresource.is_some() {
             return Ok(());
         }
@@ -49,6 +58,20 @@ impl Write<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A volume tells since when it is in its phase, unless somebody else says so.
+    fn note_phase(&self, old: &Value, value: &mut Value) {
+        let (before, after) = (&old["status"], &value["status"]);
+        let (stood, given) = (before.get(PHASE_SINCE).cloned(), after.get(PHASE_SINCE).cloned());
+        let since = match before["phase"] == after["phase"] {
+            true => given.or(stood),
+            false if given.is_none() || given == stood => Some(json!(self.now.to_string())),
+            false => given,
+        };
+        if let Some(since) = since {
+            value["status"][PHASE_SINCE] = since;
+        }
     }
 
     /// A new object has no status but the zero of its kind, or the default that its definition gives.
