@@ -152,6 +152,11 @@ fn follow_runtime_class(
         let why = format!("pod rejected: RuntimeClass {name:?} not found");
         return Err(refusal::forbidden(resource, name_of(pod), &why, Vec::new()));
     };
+    set_overhead(class, resource, pod)?;
+    narrow_nodes(class, resource, pod)
+}
+
+fn set_overhead(class: &Object, resource: &Resource, pod: &mut Value) -> Result<(), Status> {
     let Some(fixed) = class.get("overhead.podFixed") else { return Ok(()) };
     let given =
         pod["spec"].get("overhead").filter(|o| o.as_object().is_some_and(|o| !o.is_empty()));
@@ -161,6 +166,36 @@ fn follow_runtime_class(
     }
     pod["spec"]["overhead"] = fixed.clone();
     Ok(())
+}
+
+/// A pod goes where both its class and itself allow it.
+fn narrow_nodes(class: &Object, resource: &Resource, pod: &mut Value) -> Result<(), Status> {
+    let wanted = class.get("scheduling.nodeSelector").and_then(Value::as_object);
+    for (key, value) in wanted.into_iter().flatten() {
+        let given = &mut pod["spec"]["nodeSelector"][key];
+        if !given.is_null() && given != value {
+            let (wanted, given) = (text(value), text(given));
+            let why = format!(
+                "conflict: runtimeClass.scheduling.nodeSelector[{key}] = {wanted}; pod.spec.nodeSelector[{key}] = {given}"
+            );
+            return Err(refusal::forbidden(resource, name_of(pod), &why, Vec::new()));
+        }
+        *given = value.clone();
+    }
+    let tolerated = class.get("scheduling.tolerations").and_then(Value::as_array);
+    for toleration in tolerated.into_iter().flatten() {
+        let there = pod["spec"]["tolerations"].as_array_mut();
+        let Some(there) = there else { continue };
+        let everything = |t: &Value| *t == json!({"operator": "Exists"});
+        if !there.iter().any(|t| t == toleration || everything(t)) {
+            there.push(toleration.clone());
+        }
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// What comes after the validation of a new pod: it costs nothing of its own accord.
@@ -290,5 +325,39 @@ mod tests {
         check("light", None, Ok(Value::Null));
         check("light", Some(one()), Err("without corresponding RuntimeClass defined Overhead"));
         check("none", None, Err("pod rejected: RuntimeClass \"none\" not found"));
+    }
+
+    #[test]
+    fn a_pod_goes_where_its_runtime_class_does() {
+        let check = |given: Value, expected: Result<Value, &str>| {
+            let mut class = Object::new("node.k8s.io/v1", "RuntimeClass", "", "a");
+            class.set(
+                "scheduling",
+                json!({
+                    "nodeSelector": {"k": "v"}, "tolerations": [{"key": "x", "operator": "Exists"}],
+                }),
+            );
+            let pods = crate::apiserver::resource::Resources::builtin();
+            let pods = pods.get(&crate::object::GroupVersionKind::new("v1", "Pod")).unwrap();
+            let mut pod = json!({"metadata": {"name": "p"}, "spec": given});
+            let answer = super::narrow_nodes(&class, pods, &mut pod).map(|()| pod["spec"].take());
+            assert_eq!(answer.map_err(|refused| refused.message), expected.map_err(str::to_owned));
+        };
+        let x = || json!({"key": "x", "operator": "Exists"});
+        let y = || json!({"key": "y", "operator": "Exists"});
+        check(
+            json!({"nodeSelector": {"a": "b"}, "tolerations": [y()]}),
+            Ok(json!({"nodeSelector": {"a": "b", "k": "v"}, "tolerations": [y(), x()]})),
+        );
+        check(
+            json!({"tolerations": [x()]}),
+            Ok(json!({"nodeSelector": {"k": "v"}, "tolerations": [x()]})),
+        );
+        check(
+            json!({"nodeSelector": {"k": "w"}}),
+            Err(
+                "pods \"p\" is forbidden: conflict: runtimeClass.scheduling.nodeSelector[k] = v; pod.spec.nodeSelector[k] = w",
+            ),
+        );
     }
 }
