@@ -34,7 +34,7 @@ usage: driftlab COMMAND [ARGS]
   blame FILE OBJECT    print an object, and beside each field who set it
   build DIR            print what a kustomization comes to
   git replay           run a Git history given as JSON
-  serve [FILE]         put the cluster behind a port, for kubectl (feature serve)
+  serve [FILE]         put the cluster behind a port, for kubectl and git (feature serve)
 
 driftlab COMMAND --help says more. Exit codes: 0 all is well, 1 something that must hold does not,
 2 a mistake in the input.

@@ -16,7 +16,8 @@ use super::teller::Teller;
 use super::{Exit, Mistake, drawing, help, print, text, value};
 
 const USAGE: &str = "\
-Put the cluster of a scenario behind a port, for kubectl. Its loop runs; what people do is left to you.
+Put the cluster of a scenario behind a port, for kubectl, and its repositories, for git. Its loop runs; what
+people do is left to you.
 
 usage: driftlab serve [FILE] [OPTIONS]
 
