@@ -7,12 +7,15 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::mpsc;
+use std::sync::{RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use driftlab::serve::{Model, Options, Serving};
 use driftlab::sim::{Controllers, World};
 use driftlab_tests::rounds;
+
+/// What measures the memory of the process runs alone.
+static MEASURING: RwLock<()> = RwLock::new(());
 
 /// The bare API server, until the test ends.
 fn serve() -> SocketAddr {
@@ -75,6 +78,7 @@ fn check(addr: SocketAddr, rows: &[(&str, Vec<u8>, u16)]) {
 
 #[test]
 fn a_path_leads_where_it_leads_on_a_real_server_or_nowhere() {
+    let _beside = MEASURING.read();
     let get = |path: &str| request("GET", path, "", b"");
     let rows = [
         ("/nowhere", 404),
@@ -119,6 +123,7 @@ fn a_path_leads_where_it_leads_on_a_real_server_or_nowhere() {
 
 #[test]
 fn a_method_that_is_not_taken_is_refused() {
+    let _beside = MEASURING.read();
     let rows = [
         ("BREW", MAPS, 405),
         ("BREW", "/api/v1/namespaces/default/configmaps/a", 405),
@@ -146,6 +151,7 @@ fn a_method_that_is_not_taken_is_refused() {
 
 #[test]
 fn a_media_type_that_is_not_known_is_refused() {
+    let _beside = MEASURING.read();
     let (path, one) =
         ("/api/v1/namespaces/default/configmaps?dryRun=All", MAPS.to_owned() + "/none");
     let body = |method: &str, path: &str, kind: &str, body: &[u8]| {
@@ -173,6 +179,7 @@ fn a_media_type_that_is_not_known_is_refused() {
 
 #[test]
 fn a_body_that_is_no_object_is_refused_however_deep_or_long() {
+    let _beside = MEASURING.read();
     let post = |body: &[u8]| request("POST", MAPS, JSON, body);
     let patch = |path: &str, kind: &str, body: &[u8]| {
         let headers = format!("Content-Type: application/{kind}\r\n");
@@ -214,6 +221,7 @@ fn a_body_that_is_no_object_is_refused_however_deep_or_long() {
 
 #[test]
 fn what_is_no_http_is_refused() {
+    let _beside = MEASURING.read();
     let head = |headers: &str, body: &[u8]| {
         let head =
             format!("POST {MAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{JSON}{headers}\r\n");
@@ -253,6 +261,7 @@ fn what_is_no_http_is_refused() {
 
 #[test]
 fn a_body_that_breaks_off_changes_nothing() {
+    let _beside = MEASURING.read();
     let addr = serve();
     let mut stream = connect(addr);
     let whole = request("POST", MAPS, JSON, br#"{"metadata": {"name": "half"}}"#);
@@ -279,6 +288,7 @@ fn connections() -> usize {
 
 #[test]
 fn idle_connections_cost_little_and_keep_nobody_out() {
+    let _alone = MEASURING.write();
     let addr = serve();
     let (before, count) = (memory(), connections());
     let mut idle: Vec<TcpStream> = (0..count).map(|_| connect(addr)).collect();
@@ -304,6 +314,7 @@ fn idle_connections_cost_little_and_keep_nobody_out() {
 
 #[test]
 fn a_watch_that_is_never_read_costs_no_more_than_its_place_in_the_log() {
+    let _alone = MEASURING.write();
     let addr = serve();
     let data = "b".repeat(100_000);
     let put = |n: usize| {

@@ -142,7 +142,10 @@ fn bare(text: &str) -> Vec<Vec<String>> {
         Some((owner, _)) if word.starts_with("pod/") => owner.to_owned(),
         _ => word.to_owned(),
     };
-    text.lines().map(|line| line.split_whitespace().map(word).collect()).collect()
+    // Older releases of kubectl do not say whence something was deleted.
+    let told = |line: &str| line.split(" from ").next().unwrap_or(line).to_owned();
+    let words = |line: &str| told(line).split_whitespace().map(word).collect();
+    text.lines().map(words).collect()
 }
 
 /// What a person types, and how it begins to answer.
