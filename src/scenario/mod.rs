@@ -113,7 +113,7 @@ use crate::time::Timestamp;
 ///   |
 /// 2 | stesp: []
 ///   | ^^^^^
-///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, pipelines, sync, faults, steps, expect
+///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, pipelines, sync, webhooks, faults, steps, expect
 ///   = did you mean 'steps'?");
 /// ```
 ///
