@@ -289,6 +289,17 @@ impl ApiRequest {
         )
     }
 
+    /// Lists all objects of a kind; of all namespaces where `namespace` is empty.
+    pub fn list_all(kind: &GroupVersionKind, namespace: &str) -> Self {
+        Self::list(kind, namespace, LabelSelector::everything())
+    }
+
+    /// Lists all objects of a kind as this controller's own cache has them; of all namespaces where
+    /// `namespace` is empty.
+    pub fn list_all_cached(kind: &GroupVersionKind, namespace: &str) -> Self {
+        Self::list_cached(kind, namespace, LabelSelector::everything())
+    }
+
     /// Makes an object.
     pub fn create(object: Object, options: WriteOptions) -> Self {
         let named = object.clone();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::writes::{Act, Writes};
 use super::{answers, callers, claim, keys, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Condition, Next, Reconciler, Watch, set_condition};
 use crate::time::Timestamp;
 
@@ -77,7 +77,9 @@ impl Reconciler for PodDisruptionBudgets {
     fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         let kind = kinds::budget();
         match target.kind.as_str() {
-            "Namespace" => Next::ask(Awaiting::Budgets, cached(&kind, &target.name)),
+            "Namespace" => {
+                Next::ask(Awaiting::Budgets, ApiRequest::list_all_cached(&kind, &target.name))
+            }
             _ => Next::ask(
                 Awaiting::Budget,
                 ApiRequest::get_cached(&kind, &target.namespace, &target.name),
@@ -90,10 +92,6 @@ impl Reconciler for PodDisruptionBudgets {
     }
 }
 
-fn cached(kind: &crate::object::GroupVersionKind, namespace: &str) -> ApiRequest {
-    ApiRequest::list_cached(kind, namespace, LabelSelector::everything())
-}
-
 fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<Awaiting>, Status> {
     Ok(match state {
         Awaiting::Budgets => {
@@ -101,18 +99,18 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         }
         Awaiting::Budget => match answers::object(response)? {
             Some(budget) => {
-                let sets = cached(&kinds::replica_set(), budget.namespace());
+                let sets = ApiRequest::list_all_cached(&kinds::replica_set(), budget.namespace());
                 Next::ask(Awaiting::ReplicaSets(budget), sets)
             }
             None => Next::done(),
         },
         Awaiting::ReplicaSets(budget) => {
-            let sets = cached(&kinds::stateful_set(), budget.namespace());
+            let sets = ApiRequest::list_all_cached(&kinds::stateful_set(), budget.namespace());
             Next::ask(Awaiting::StatefulSets(budget, answers::list(response)?.items), sets)
         }
         Awaiting::StatefulSets(budget, mut owners) => {
             owners.extend(answers::list(response)?.items);
-            let pods = cached(&kinds::pod(), budget.namespace());
+            let pods = ApiRequest::list_all_cached(&kinds::pod(), budget.namespace());
             Next::ask(Awaiting::Pods(budget, owners), pods)
         }
         Awaiting::Pods(budget, owners) => {
@@ -120,10 +118,8 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             let mut pods = answers::list(response)?.items;
             pods.retain(|pod| selector.matches(pod) && !pods::is_finished(pod));
             let status = Tally::of(&budget, &owners, &pods).status(&budget, now);
-            let news = budget.get("status") != Some(&status);
-            let mut budget = budget;
-            budget.set("status", status);
-            Writes::of(news.then(|| Act::status(budget))).begin().or_done(Awaiting::Status)
+            let write = Act::status_unless_same(&budget, status);
+            Writes::of(write).begin().or_done(Awaiting::Status)
         }
         Awaiting::Status(writes) => writes.answer(response, now).or_done(Awaiting::Status),
     })

@@ -2,7 +2,7 @@
 
 use super::{answers, claim};
 use crate::api::{ApiRequest, Response, Status, WatchEvent, WatchEventType};
-use crate::object::{GroupVersionKind, LabelSelector, Object, ObjectRef};
+use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::{Next, Outcome};
 
 /// The keys of a controller whose workloads are of `kind` and own what else it watches: the workload
@@ -41,8 +41,7 @@ pub(super) fn find_adopters<S>(
 ) -> Result<Next<S>, Status> {
     Ok(match answers::object(response)? {
         Some(orphan) if orphan.controller().is_none() && !orphan.is_deleting() => {
-            let everything = LabelSelector::everything();
-            let request = ApiRequest::list_cached(kind, orphan.namespace(), everything);
+            let request = ApiRequest::list_all_cached(kind, orphan.namespace());
             Next::ask(state(orphan), request)
         }
         _ => Next::done(),

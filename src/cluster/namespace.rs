@@ -11,7 +11,7 @@ use crate::api::{
     ApiRequest, Caller, DeleteOptions, ListOptions, Propagation, Response, Status, Subresource,
     Verb, WatchEvent, WatchEventType, WriteOptions,
 };
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Condition, Next, Reconciler, Watch, set_condition};
 use crate::time::{Duration, Timestamp};
 
@@ -94,8 +94,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
     Ok(match state {
         Awaiting::Namespace => match answers::object(response)? {
             Some(namespace) if namespace.is_deleting() && is_held(&namespace) => {
-                let everything = LabelSelector::everything();
-                let request = ApiRequest::list(&kinds::definition(), "", everything);
+                let request = ApiRequest::list_all(&kinds::definition(), "");
                 Next::ask(Awaiting::Definitions(namespace), request)
             }
             _ => Next::done(),
@@ -180,8 +179,7 @@ impl Purge {
     }
 
     fn list(&self) -> ApiRequest {
-        let everything = LabelSelector::everything();
-        ApiRequest::list(&self.kind().gvk, self.namespace.name(), everything)
+        ApiRequest::list_all(&self.kind().gvk, self.namespace.name())
     }
 
     fn delete_all(&self) -> ApiRequest {

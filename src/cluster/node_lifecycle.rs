@@ -10,7 +10,7 @@ use super::{answers, callers, kinds, pods};
 use crate::api::{
     ApiRequest, Caller, DeleteOptions, Preconditions, Response, Status, WatchEvent, WatchEventType,
 };
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -165,7 +165,7 @@ fn finish(progress: Progress, next: Option<Duration>) -> Next<Awaiting> {
 }
 
 fn cached_pods() -> ApiRequest {
-    ApiRequest::list_cached(&kinds::pod(), "", LabelSelector::everything())
+    ApiRequest::list_all_cached(&kinds::pod(), "")
 }
 
 fn ready(node: &Object) -> &str {

@@ -8,7 +8,7 @@ use super::inventory::{self, Kind};
 use super::writes::{Act, Writes};
 use super::{answers, callers, keys, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent, WatchEventType};
-use crate::object::{LabelSelector, Object, ObjectRef, Quantity};
+use crate::object::{Object, ObjectRef, Quantity};
 use crate::quota::{Amounts, add, is_in_scope, is_used_by, usage};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
@@ -105,11 +105,10 @@ impl Reconciler for ResourceQuotas {
     }
 
     fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
-        let everything = LabelSelector::everything();
         match target.kind.as_str() {
             "Namespace" => Next::ask(
                 Awaiting::Quotas,
-                ApiRequest::list_cached(&kinds::quota(), &target.name, everything),
+                ApiRequest::list_all_cached(&kinds::quota(), &target.name),
             ),
             _ => Next::ask(
                 Awaiting::Quota,
@@ -132,7 +131,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             Some(quota) if quota.is_deleting() => Next::done(),
             Some(quota) if counts_others(&quota) => Next::ask(
                 Awaiting::Definitions(quota),
-                ApiRequest::list_cached(&kinds::definition(), "", LabelSelector::everything()),
+                ApiRequest::list_all_cached(&kinds::definition(), ""),
             ),
             Some(quota) => Tally::of(quota, Vec::new()).go_on(),
             None => Next::done(),
@@ -188,10 +187,10 @@ impl Tally {
     fn go_on(self) -> Next<Awaiting> {
         let Some((_, kind)) = self.open.last() else { return self.conclude() };
         let watched = watched().any(|watched| watched == *kind);
-        let (namespace, everything) = (self.quota.namespace(), LabelSelector::everything());
+        let namespace = self.quota.namespace();
         let request = match watched {
-            true => ApiRequest::list_cached(&kind.gvk, namespace, everything),
-            false => ApiRequest::list(&kind.gvk, namespace, everything),
+            true => ApiRequest::list_all_cached(&kind.gvk, namespace),
+            false => ApiRequest::list_all(&kind.gvk, namespace),
         };
         Next::ask(Awaiting::Objects(self), request)
     }

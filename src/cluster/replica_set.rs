@@ -10,7 +10,7 @@ use super::report::Report;
 use super::writes::{Act, Progress, Writes};
 use super::{answers, callers, keys, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Condition, Next, Reconciler, Watch, set_condition};
 use crate::time::{Duration, Timestamp};
 
@@ -109,7 +109,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
 }
 
 fn cached_pods(set: &Object) -> ApiRequest {
-    ApiRequest::list_cached(&kinds::pod(), set.namespace(), LabelSelector::everything())
+    ApiRequest::list_all_cached(&kinds::pod(), set.namespace())
 }
 
 fn compare(set: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaiting> {

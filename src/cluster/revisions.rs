@@ -9,7 +9,7 @@ use super::fnv::{fnv1_32, safe_encode};
 use super::writes::Act;
 use super::{kinds, pods};
 use crate::api::ApiRequest;
-use crate::object::{LabelSelector, Object, OwnerReference};
+use crate::object::{Object, OwnerReference};
 
 /// The revisions of one workload, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub(super) enum Newest {
 
 /// The request for the cached revisions of a namespace.
 pub(super) fn cached(namespace: &str) -> ApiRequest {
-    ApiRequest::list_cached(&kinds::controller_revision(), namespace, LabelSelector::everything())
+    ApiRequest::list_all_cached(&kinds::controller_revision(), namespace)
 }
 
 /// What a revision keeps of a workload: a patch that puts its template back.

@@ -13,7 +13,7 @@ use crate::api::{
     ApiRequest, Caller, Response, Status, Subresource, Verb, WatchEvent, WatchEventType,
     WriteOptions,
 };
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -96,8 +96,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         }
         Awaiting::Pod => match answers::object(response)? {
             Some(pod) if waits_for_node(&pod) => {
-                let everything = LabelSelector::everything();
-                let nodes = ApiRequest::list_cached(&kinds::node(), "", everything);
+                let nodes = ApiRequest::list_all_cached(&kinds::node(), "");
                 Next::ask(Awaiting::Nodes(pod), nodes)
             }
             _ => Next::done(),
@@ -113,7 +112,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
 }
 
 fn cached_pods() -> ApiRequest {
-    ApiRequest::list_cached(&kinds::pod(), "", LabelSelector::everything())
+    ApiRequest::list_all_cached(&kinds::pod(), "")
 }
 
 fn waits_for_node(pod: &Object) -> bool {

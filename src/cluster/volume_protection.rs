@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::writes::{Act, Writes};
 use super::{answers, callers, kinds, pods};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -127,8 +127,7 @@ fn claims_of(pod: &Object) -> impl Iterator<Item = &str> {
 fn look_for_pods(claim: Option<Object>) -> Next<Awaiting> {
     match claim {
         Some(claim) if is_going(&claim, OF_CLAIMS) => {
-            let (namespace, all) = (claim.namespace().to_owned(), LabelSelector::everything());
-            let list = ApiRequest::list(&kinds::pod(), &namespace, all);
+            let list = ApiRequest::list_all(&kinds::pod(), claim.namespace());
             Next::ask(Awaiting::Pods(claim), list)
         }
         _ => Next::done(),

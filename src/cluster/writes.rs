@@ -89,6 +89,17 @@ impl Act {
         Self::needed(status_update(object))
     }
 
+    /// The replacement of an object's status where it is another; its `resourceVersion` must be the
+    /// stored one.
+    pub(super) fn status_unless_same(object: &Object, status: serde_json::Value) -> Option<Self> {
+        let same = object.get("status") == Some(&status);
+        (!same).then(|| {
+            let mut object = object.clone();
+            object.set("status", status);
+            Self::status(object)
+        })
+    }
+
     /// The replacement of an object; its `resourceVersion` must be the stored one.
     pub(super) fn update(object: Object) -> Self {
         Self::needed(ApiRequest::update(object, WriteOptions::default()))
@@ -333,6 +344,16 @@ impl Progress {
     /// rest; a refusal brings the key back after its backoff.
     pub(super) fn or_done<S>(self, wrap: impl FnOnce(Writes) -> S) -> Next<S> {
         self.or_else(wrap, Next::done)
+    }
+
+    /// The same, with a look at the key again after that long; none where nothing is to be awaited.
+    pub(super) fn or_again<S>(
+        self,
+        again: Option<Duration>,
+        wrap: impl FnOnce(Writes, Option<Duration>) -> S,
+    ) -> Next<S> {
+        let end = || again.map_or_else(Next::done, Next::again_after);
+        self.or_else(|writes| wrap(writes, again), end)
     }
 
     /// The same, with another end for the case that nothing was refused.

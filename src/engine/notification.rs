@@ -16,7 +16,7 @@ use crate::api::{
     ApiRequest, ApiResponse, Caller, Patch, Response, Status, WatchEvent, WriteOptions,
 };
 use crate::manifest::base64;
-use crate::object::{GroupVersionKind, LabelSelector, Object, ObjectRef};
+use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::{Next, Outcome, Reconciler, Watch};
 use crate::time::Timestamp;
 
@@ -158,7 +158,7 @@ impl Reconciler for ReceiverController {
         match target.kind.as_str() {
             "Webhook" => Next::ask(
                 State::ReceiversListed(target.name.clone()),
-                ApiRequest::list_cached(&receiver, "", LabelSelector::everything()),
+                ApiRequest::list_all_cached(&receiver, ""),
             ),
             _ => Next::ask(
                 State::ReceiverRead,

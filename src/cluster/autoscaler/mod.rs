@@ -120,9 +120,8 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             let selector = selector.unwrap_or_default();
             round.pods = answers::list(response)?.items;
             round.pods.retain(|pod| selector.matches(pod));
-            let everything = LabelSelector::everything();
             let metrics = metrics::kind();
-            let request = ApiRequest::list(&metrics, round.autoscaler.namespace(), everything);
+            let request = ApiRequest::list_all(&metrics, round.autoscaler.namespace());
             Next::ask(Awaiting::Metrics(round), request)
         }
         Awaiting::Metrics(round) => measured(round, answers::list(response), now),
@@ -159,8 +158,7 @@ fn with_scale(
         let advice = Advice::disabled();
         return round.conclude(advice, None, now);
     }
-    let everything = LabelSelector::everything();
-    let request = ApiRequest::list_cached(&kinds::pod(), round.autoscaler.namespace(), everything);
+    let request = ApiRequest::list_all_cached(&kinds::pod(), round.autoscaler.namespace());
     Next::ask(Awaiting::Pods(round), request)
 }
 

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 pub(crate) use schedule::Schedule;
 
 use super::report::Report;
-use super::writes::{Act, Progress, Writes};
+use super::writes::{Act, Writes};
 use super::{answers, callers, keys, kinds, pods};
 use crate::api::{
     ApiRequest, Caller, DeleteOptions, Preconditions, Propagation, Response, Status, WatchEvent,
 };
-use crate::object::{LabelSelector, Object, ObjectRef, OwnerReference};
+use crate::object::{Object, ObjectRef, OwnerReference};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -74,8 +74,7 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
     Ok(match state {
         Awaiting::CronJob => match answers::object(response)? {
             Some(cron) if !cron.is_deleting() => {
-                let everything = LabelSelector::everything();
-                let jobs = ApiRequest::list_cached(&kinds::job(), cron.namespace(), everything);
+                let jobs = ApiRequest::list_all_cached(&kinds::job(), cron.namespace());
                 Next::ask(Awaiting::Jobs(cron), jobs)
             }
             _ => Next::done(),
@@ -85,18 +84,10 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             jobs.retain(|job| pods::is_controlled_by(job, &cron));
             Round { cron, jobs, now }.go()
         }
-        Awaiting::Writes(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Writes(writes, again) => {
+            writes.answer(response, now).or_again(again, Awaiting::Writes)
+        }
     })
-}
-
-fn finish(progress: Progress, again: Option<Duration>) -> Next<Awaiting> {
-    progress.or_else(
-        |writes| Awaiting::Writes(writes, again),
-        || match again {
-            Some(after) => Next::again_after(after),
-            None => Next::done(),
-        },
-    )
 }
 
 /// One look at a CronJob and its Jobs.
@@ -112,7 +103,7 @@ impl Round {
             Ok(schedule) => schedule,
             Err(report) => {
                 let writes = Writes::of([Act::tell(*report, self.now)]);
-                return finish(writes.begin(), None);
+                return writes.begin().or_again(None, Awaiting::Writes);
             }
         };
         let mut acts = self.history_to_cut();
@@ -131,7 +122,8 @@ impl Round {
             acts.push(Act::status(cron));
         }
         let next = schedule.next_after(self.now).filter(|_| !self.is_suspended());
-        finish(Writes::of(acts).begin(), next.map(|at| at.since(self.now)))
+        let again = next.map(|at| at.since(self.now));
+        Writes::of(acts).begin().or_again(again, Awaiting::Writes)
     }
 
     fn schedule(&self) -> Result<Schedule, Box<Report>> {

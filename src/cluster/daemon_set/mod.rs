@@ -9,7 +9,7 @@ use super::revisions::{self, History};
 use super::writes::{Act, Progress, Writes};
 use super::{answers, callers, keys, kinds, template};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent, WatchEventType};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -89,7 +89,9 @@ impl Reconciler for DaemonSets {
     fn start(&self, target: &ObjectRef, _now: Timestamp) -> Next<Awaiting> {
         let read = |kind| ApiRequest::get_cached(&kind, &target.namespace, &target.name);
         match target.kind.as_str() {
-            "Node" => Next::ask(Awaiting::Sets, cached(&kinds::daemon_set(), "")),
+            "Node" => {
+                Next::ask(Awaiting::Sets, ApiRequest::list_all_cached(&kinds::daemon_set(), ""))
+            }
             "Pod" => Next::ask(Awaiting::Orphan, read(kinds::pod())),
             _ => Next::ask(Awaiting::Set, read(kinds::daemon_set())),
         }
@@ -118,10 +120,13 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         },
         Awaiting::Revisions(set) => {
             let history = History::of(&set, answers::list(response)?.items);
-            Next::ask(Awaiting::Nodes(set, history), cached(&kinds::node(), ""))
+            Next::ask(
+                Awaiting::Nodes(set, history),
+                ApiRequest::list_all_cached(&kinds::node(), ""),
+            )
         }
         Awaiting::Nodes(set, history) => {
-            let pods = cached(&kinds::pod(), set.namespace());
+            let pods = ApiRequest::list_all_cached(&kinds::pod(), set.namespace());
             Next::ask(Awaiting::Pods(set, history, answers::list(response)?.items), pods)
         }
         Awaiting::Pods(set, history, nodes) => {
@@ -129,12 +134,10 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         }
         Awaiting::Adoption(writes) => writes.answer(response, now).or_done(Awaiting::Adoption),
         Awaiting::Changes(writes, nodes) => changed(writes.answer(response, now), nodes, now),
-        Awaiting::Status(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Status(writes, again) => {
+            writes.answer(response, now).or_again(again, Awaiting::Status)
+        }
     })
-}
-
-fn cached(kind: &crate::object::GroupVersionKind, namespace: &str) -> ApiRequest {
-    ApiRequest::list_cached(kind, namespace, LabelSelector::everything())
 }
 
 fn compare(
@@ -149,7 +152,7 @@ fn compare(
     if !changes.is_empty() {
         return Writes::of(changes).begin().or_done(Awaiting::Adoption);
     }
-    let fence = cached(&kinds::pod(), set.namespace());
+    let fence = ApiRequest::list_all_cached(&kinds::pod(), set.namespace());
     let template = set.get("spec.template").cloned().unwrap_or_default();
     let hash = template::hash(&template, set.int("status.collisionCount"));
     let newest = history.newest(&set, REVISION, &hash);
@@ -169,15 +172,5 @@ fn changed(progress: Progress, nodes: Box<Nodes>, now: Timestamp) -> Next<Awaiti
     if let Some(failure) = failure {
         writes.fail(failure);
     }
-    finish(writes.begin(), nodes.next_look(now))
-}
-
-fn finish(progress: Progress, again: Option<Duration>) -> Next<Awaiting> {
-    progress.or_else(
-        |writes| Awaiting::Status(writes, again),
-        || match again {
-            Some(after) => Next::again_after(after),
-            None => Next::done(),
-        },
-    )
+    writes.begin().or_again(nodes.next_look(now), Awaiting::Status)
 }

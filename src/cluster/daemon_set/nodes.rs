@@ -147,13 +147,8 @@ impl Nodes {
 
     /// What is left to write: the status, the end of old history.
     pub(super) fn conclusion(&self, now: Timestamp) -> Vec<Act> {
-        let mut acts = Vec::new();
-        let status = self.status(now);
-        if self.set.get("status") != Some(&status) {
-            let mut set = self.set.clone();
-            set.set("status", status);
-            acts.push(Act::status(set));
-        }
+        let status = Act::status_unless_same(&self.set, self.status(now));
+        let mut acts: Vec<Act> = status.into_iter().collect();
         let limit = self.set.int("spec.revisionHistoryLimit").unwrap_or(10);
         let name = |hash: &str| format!("{}-{hash}", self.set.name());
         let hashes = self.pods.iter().filter_map(|pod| pod.label(REVISION));

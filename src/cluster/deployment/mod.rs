@@ -13,7 +13,7 @@ use super::report::Report;
 use super::writes::{Act, Writes};
 use super::{answers, callers, keys, kinds};
 use crate::api::{ApiRequest, Caller, Request, Response, Status, WatchEvent};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -109,13 +109,14 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             rollout.scaled(answers::written(response)?);
             scale(rollout, now)
         }
-        Awaiting::Status(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Status(writes, again) => {
+            writes.answer(response, now).or_again(again, Awaiting::Status)
+        }
     })
 }
 
 fn cached_sets(deployment: &Object) -> ApiRequest {
-    let everything = LabelSelector::everything();
-    ApiRequest::list_cached(&kinds::replica_set(), deployment.namespace(), everything)
+    ApiRequest::list_all_cached(&kinds::replica_set(), deployment.namespace())
 }
 
 fn compare(deployment: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaiting> {
@@ -165,7 +166,7 @@ fn namesake(mut rollout: Box<Rollout>, found: Option<Object>, now: Timestamp) ->
         }
         Some(_) => {
             let writes = Writes::of([Act::status(rollout.with_collision())]);
-            finish(writes.begin(), Some(Duration::from_millis(5)))
+            writes.begin().or_again(Some(Duration::from_millis(5)), Awaiting::Status)
         }
         None => Next::failed("the ReplicaSet of this name has just gone"),
     }
@@ -178,7 +179,7 @@ fn creation_failed(rollout: &Rollout, status: Status, now: Timestamp) -> Next<Aw
     let mut writes = Writes::of(changed.map(Act::status));
     writes.push(Act::tell(report, now));
     writes.fail(status);
-    finish(writes.begin(), None)
+    writes.begin().or_again(None, Awaiting::Status)
 }
 
 fn plan(mut rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
@@ -189,16 +190,6 @@ fn plan(mut rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
 fn scale(rollout: Box<Rollout>, now: Timestamp) -> Next<Awaiting> {
     match rollout.next_scaling() {
         Some(request) => Next::Ask(Awaiting::Scaling(rollout), Request::Api(request)),
-        None => finish(rollout.conclusion(now).begin(), rollout.next_look(now)),
+        None => rollout.conclusion(now).begin().or_again(rollout.next_look(now), Awaiting::Status),
     }
-}
-
-fn finish(progress: super::writes::Progress, again: Option<Duration>) -> Next<Awaiting> {
-    progress.or_else(
-        |writes| Awaiting::Status(writes, again),
-        || match again {
-            Some(after) => Next::again_after(after),
-            None => Next::done(),
-        },
-    )
 }

@@ -377,17 +377,10 @@ impl Rollout {
 
     /// What is left to write: the end of old history, the status, the events.
     pub(super) fn conclusion(&self, now: Timestamp) -> Writes {
-        let mut writes = Writes::of(self.history_to_cut().iter().map(Act::delete));
-        let status = self.status(now);
-        if self.deployment.get("status") != Some(&status) {
-            let mut deployment = self.deployment.clone();
-            deployment.set("status", status);
-            writes.push(Act::status(deployment));
-        }
-        for report in &self.reports {
-            writes.push(Act::tell(report.clone(), now));
-        }
-        writes
+        let surplus = self.history_to_cut();
+        let status = Act::status_unless_same(&self.deployment, self.status(now));
+        let told = self.reports.iter().map(|report| Act::tell(report.clone(), now));
+        Writes::of(surplus.iter().map(Act::delete).chain(status).chain(told))
     }
 
     fn status(&self, now: Timestamp) -> Value {

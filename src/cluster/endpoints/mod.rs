@@ -150,7 +150,7 @@ fn advance(
     Ok(match state {
         Awaiting::Pod(namespace) => {
             let pod = answers::object(response)?;
-            let services = cached(&kinds::service(), &namespace);
+            let services = ApiRequest::list_all_cached(&kinds::service(), &namespace);
             Next::ask(Awaiting::Services(pod), services)
         }
         Awaiting::Services(pod) => {
@@ -164,7 +164,7 @@ fn advance(
         }
         Awaiting::Service(key) => match answers::object(response)? {
             Some(service) if selector(&service).is_some() && !service.is_deleting() => {
-                let request = cached(&kinds::pod(), service.namespace());
+                let request = ApiRequest::list_all_cached(&kinds::pod(), service.namespace());
                 Next::ask(Awaiting::Pods(service), request)
             }
             Some(_) => Next::done(),
@@ -174,21 +174,17 @@ fn advance(
             let selector = selector(&service).unwrap_or_default();
             let mut behind = answers::list(response)?.items;
             behind.retain(|pod| selector.matches(pod) && has_address(pod));
-            let request = cached(&form.kind(), service.namespace());
+            let request = ApiRequest::list_all_cached(&form.kind(), service.namespace());
             Next::ask(Awaiting::Published(service, behind), request)
         }
         Awaiting::Published(service, behind) => {
             let published = answers::list(response)?.items;
             let acts = form.publish(&service, &behind, published, now);
-            let fence = cached(&form.kind(), service.namespace());
+            let fence = ApiRequest::list_all_cached(&form.kind(), service.namespace());
             Writes::of(acts).until_seen_in(fence).begin().or_done(Awaiting::Writes)
         }
         Awaiting::Writes(writes) => writes.answer(response, now).or_done(Awaiting::Writes),
     })
-}
-
-fn cached(kind: &crate::object::GroupVersionKind, namespace: &str) -> ApiRequest {
-    ApiRequest::list_cached(kind, namespace, LabelSelector::everything())
 }
 
 /// The selector of a service; `None` for one without, whose endpoints are somebody else's.

@@ -225,13 +225,8 @@ impl Count {
 
     /// What is left to write: the status, then the release of the pods it notes, then the events.
     pub(super) fn conclusion(&self, now: Timestamp) -> Vec<Act> {
-        let mut acts = Vec::new();
-        let status = status::status(self, now);
-        if self.job.get("status") != Some(&status) {
-            let mut job = self.job.clone();
-            job.set("status", status);
-            acts.push(Act::status(job));
-        }
+        let status = Act::status_unless_same(&self.job, status::status(self, now));
+        let mut acts: Vec<Act> = status.into_iter().collect();
         let noted = |pod: &&Object| {
             is_tracked(pod)
                 && (self.succeeded.contains(pod.uid()) || self.failed.contains(pod.uid()))

@@ -12,7 +12,7 @@ use crate::api::{
     ApiRequest, Caller, DeleteOptions, Patch, Preconditions, Propagation, Response, Status,
     WatchEvent, WriteOptions,
 };
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -94,11 +94,11 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         Awaiting::Adopters(orphan) => keys::enqueue_adopters(&orphan, response)?,
         Awaiting::Job(key) => match answers::object(response)? {
             Some(job) => {
-                let pods = cached_pods(job.namespace());
+                let pods = ApiRequest::list_all_cached(&kinds::pod(), job.namespace());
                 Next::ask(Awaiting::Pods(job), pods)
             }
             None => {
-                let pods = cached_pods(&key.namespace);
+                let pods = ApiRequest::list_all_cached(&kinds::pod(), &key.namespace);
                 Next::ask(Awaiting::Stranded(key), pods)
             }
         },
@@ -106,12 +106,10 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
         Awaiting::Stranded(job) => let_go(&job, &answers::list(response)?.items),
         Awaiting::Adoption(writes) => writes.answer(response, now).or_done(Awaiting::Adoption),
         Awaiting::Changes(writes, count) => changed(writes.answer(response, now), count, now),
-        Awaiting::Status(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Status(writes, again) => {
+            writes.answer(response, now).or_again(again, Awaiting::Status)
+        }
     })
-}
-
-fn cached_pods(namespace: &str) -> ApiRequest {
-    ApiRequest::list_cached(&kinds::pod(), namespace, LabelSelector::everything())
 }
 
 fn compare(job: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaiting> {
@@ -123,7 +121,7 @@ fn compare(job: Object, candidates: Vec<Object>, now: Timestamp) -> Next<Awaitin
     if status::is_finished(&job) {
         return after_the_end(&job, &claim.mine, now);
     }
-    let fence = cached_pods(job.namespace());
+    let fence = ApiRequest::list_all_cached(&kinds::pod(), job.namespace());
     let count = Box::new(Count::new(job, claim.mine, now));
     changed(Writes::of(count.changes(now)).until_seen_in(fence).begin(), count, now)
 }
@@ -134,23 +132,12 @@ fn changed(progress: Progress, count: Box<Count>, now: Timestamp) -> Next<Awaiti
         Progress::Over(failure) => failure,
     };
     // A status that is not seen yet, beside pods that were let go already, would have them run again.
-    let (everything, namespace) = (LabelSelector::everything(), count.job.namespace());
-    let jobs = ApiRequest::list_cached(&kinds::job(), namespace, everything);
+    let jobs = ApiRequest::list_all_cached(&kinds::job(), count.job.namespace());
     let mut writes = Writes::of(count.conclusion(now)).until_seen_in(jobs);
     if let Some(failure) = failure {
         writes.fail(failure);
     }
-    finish(writes.begin(), count.next_look(now))
-}
-
-fn finish(progress: Progress, again: Option<Duration>) -> Next<Awaiting> {
-    progress.or_else(
-        |writes| Awaiting::Status(writes, again),
-        || match again {
-            Some(after) => Next::again_after(after),
-            None => Next::done(),
-        },
-    )
+    writes.begin().or_again(count.next_look(now), Awaiting::Status)
 }
 
 /// A Job that is over lets its pods go, and goes itself when its time is up.
@@ -161,7 +148,7 @@ fn after_the_end(job: &Object, pods: &[Object], now: Timestamp) -> Next<Awaiting
         acts.push(expire(job));
     }
     let again = expires.filter(|at| *at > now).map(|at| at.since(now));
-    finish(Writes::of(acts).begin(), again)
+    Writes::of(acts).begin().or_again(again, Awaiting::Status)
 }
 
 fn expire(job: &Object) -> Act {

@@ -10,7 +10,7 @@ use super::revisions::{self, History, Newest};
 use super::writes::{Act, Progress, Writes};
 use super::{answers, callers, keys, kinds};
 use crate::api::{ApiRequest, Caller, Response, Status, WatchEvent};
-use crate::object::{LabelSelector, Object, ObjectRef};
+use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Next, Reconciler, Watch};
 use crate::time::{Duration, Timestamp};
 
@@ -124,12 +124,14 @@ fn advance(state: Awaiting, response: Response, now: Timestamp) -> Result<Next<A
             change(ordinals, now)
         }
         Awaiting::Changes(writes, ordinals) => changed(writes.answer(response, now), ordinals, now),
-        Awaiting::Status(writes, again) => finish(writes.answer(response, now), again),
+        Awaiting::Status(writes, again) => {
+            writes.answer(response, now).or_again(again, Awaiting::Status)
+        }
     })
 }
 
 fn cached(kind: &crate::object::GroupVersionKind, set: &Object) -> ApiRequest {
-    ApiRequest::list_cached(kind, set.namespace(), LabelSelector::everything())
+    ApiRequest::list_all_cached(kind, set.namespace())
 }
 
 fn compare(
@@ -181,15 +183,5 @@ fn changed(progress: Progress, ordinals: Box<Ordinals>, now: Timestamp) -> Next<
     if let Some(failure) = failure {
         writes.fail(failure);
     }
-    finish(writes.begin(), ordinals.next_look(now))
-}
-
-fn finish(progress: Progress, again: Option<Duration>) -> Next<Awaiting> {
-    progress.or_else(
-        |writes| Awaiting::Status(writes, again),
-        || match again {
-            Some(after) => Next::again_after(after),
-            None => Next::done(),
-        },
-    )
+    writes.begin().or_again(ordinals.next_look(now), Awaiting::Status)
 }

@@ -211,13 +211,8 @@ impl Ordinals {
 
     /// What is left to write: the status, the end of old history.
     pub(super) fn conclusion(&self, now: Timestamp) -> Vec<Act> {
-        let mut acts = Vec::new();
-        let status = self.status(now);
-        if self.set.get("status") != Some(&status) {
-            let mut set = self.set.clone();
-            set.set("status", status);
-            acts.push(Act::status(set));
-        }
+        let status = Act::status_unless_same(&self.set, self.status(now));
+        let mut acts: Vec<Act> = status.into_iter().collect();
         let limit = self.set.int("spec.revisionHistoryLimit").unwrap_or(10);
         let mut in_use: BTreeSet<&str> = self.pods.values().map(identity::revision).collect();
         in_use.extend([self.update.name(), self.current.name()]);

@@ -139,8 +139,7 @@ impl Reconciler for KustomizationController {
 
     fn start(&self, target: &ObjectRef, now: Timestamp) -> Next<State> {
         let (namespace, name) = (&target.namespace, &target.name);
-        let all =
-            || ApiRequest::list_cached(&names::kustomization(), "", LabelSelector::everything());
+        let all = || ApiRequest::list_all_cached(&names::kustomization(), "");
         match target.kind.as_str() {
             "Kustomization" => Next::ask(
                 State::KustomizationRead(target.clone(), now),
@@ -159,11 +158,7 @@ impl Reconciler for KustomizationController {
             State::ChangedSourceRead => match answer(response).map(ApiResponse::into_object) {
                 Ok(Some(source)) => Next::ask(
                     State::KustomizationsListed(Changed::Source(source)),
-                    ApiRequest::list_cached(
-                        &names::kustomization(),
-                        "",
-                        LabelSelector::everything(),
-                    ),
+                    ApiRequest::list_all_cached(&names::kustomization(), ""),
                 ),
                 Err(status) if !status.is_not_found() => Next::failed(status.message),
                 _ => Next::done(),
