@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod apiserver;
+mod base64;
 pub mod check;
 pub mod cluster;
 pub mod engine;

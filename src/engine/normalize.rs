@@ -5,7 +5,7 @@
 //! (`fluxcd/pkg/ssa/normalize`). Types are the API server's here, so unknown fields are dropped when it
 //! names them.
 
-use crate::manifest::base64::encode;
+use crate::base64::encode;
 use serde_json::{Map, Value, json};
 
 use crate::object::Object;

@@ -15,7 +15,7 @@ use super::names::{self, REQUESTED_AT};
 use crate::api::{
     ApiRequest, ApiResponse, Caller, Patch, Response, Status, WatchEvent, WriteOptions,
 };
-use crate::manifest::base64;
+use crate::base64;
 use crate::object::{GroupVersionKind, Object, ObjectRef};
 use crate::reconciler::{Next, Outcome, Reconciler, Watch};
 use crate::time::Timestamp;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::signing::{self, SigningKey};
 use super::{ObjectId, Signature, Tree};
 
 /// A commit: a tree, where it came from, who made it and why.
@@ -93,9 +94,32 @@ impl Commit {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The signature, armored, as it was made; nothing is said of its worth.
+    pub fn signature(&self) -> Option<&str> {
+        self.header("gpgsig")
+    }
+
     /// Whether a signature is there; nothing is said of its worth.
     pub fn is_signed(&self) -> bool {
-        self.header("gpgsig").is_some()
+        self.signature().is_some()
+    }
+
+    /// What a signature of it signs: its encoding without the signature.
+    pub fn payload(&self) -> Vec<u8> {
+        let is_signature = |(name, _): &&(String, String)| name.starts_with("gpgsig");
+        if !self.headers.iter().any(|header| is_signature(&header)) {
+            return self.encode();
+        }
+        let headers = self.headers.iter().filter(|header| !is_signature(header)).cloned().collect();
+        Commit { headers, ..self.clone() }.encode()
+    }
+
+    /// The same signed by a key, in place of the signature it had.
+    pub fn signed_by(mut self, key: &SigningKey) -> Self {
+        let signature = key.sign(&self.payload());
+        self.headers.retain(|(name, _)| !name.starts_with("gpgsig"));
+        self.headers.push(("gpgsig".into(), signature.trim_end().into()));
+        self
     }
 
     /// Git's encoding, without the header of type and length.
@@ -120,6 +144,31 @@ impl Tag {
     /// Git's id of this tag.
     pub fn id(&self) -> ObjectId {
         ObjectId::of("tag", &self.encode())
+    }
+
+    /// The signature at the end of the message, armored; nothing is said of its worth.
+    pub fn signature(&self) -> Option<&str> {
+        signing::start_in(&self.message).map(|start| &self.message[start..])
+    }
+
+    /// Whether a signature is there; nothing is said of its worth.
+    pub fn is_signed(&self) -> bool {
+        self.signature().is_some()
+    }
+
+    /// What a signature of it signs: its encoding without the signature.
+    pub fn payload(&self) -> Vec<u8> {
+        let mut text = self.encode();
+        text.truncate(text.len() - self.signature().map_or(0, str::len));
+        text
+    }
+
+    /// The same signed by a key, in place of the signature it had.
+    pub fn signed_by(mut self, key: &SigningKey) -> Self {
+        let signature = key.sign(&self.payload());
+        self.message.truncate(signing::start_in(&self.message).unwrap_or(self.message.len()));
+        self.message += &signature;
+        self
     }
 
     /// Git's encoding, without the header of type and length.
@@ -221,5 +270,20 @@ mod tests {
         let text = String::from_utf8(signed.encode()).unwrap();
         assert!(text.contains("+0000\ngpgsig -----BEGIN-----\n \n abc\n\nx\n"), "{text}");
         assert!(signed.is_signed());
+    }
+
+    #[test]
+    fn a_signature_signs_all_but_itself() {
+        let (ada, bob) = (SigningKey::of("ada@example.com"), SigningKey::of("bob@example.com"));
+        let plain = commit("x\n");
+        let signed = plain.clone().signed_by(&bob).signed_by(&ada);
+        assert_eq!((signed.payload(), signed.headers.len()), (plain.encode(), 1));
+        assert!(ada.has_signed(&plain.encode(), signed.signature().unwrap()));
+        let (target, kind) = (plain.id(), ObjectKind::Commit);
+        let tag = Tag { target, kind, name: "v1".into(), tagger: None, message: "One\n".into() };
+        let signed = tag.clone().signed_by(&bob).signed_by(&ada);
+        assert_eq!(signed.payload(), tag.encode());
+        assert!(ada.has_signed(&tag.encode(), signed.signature().unwrap()));
+        assert!(!tag.is_signed() && !plain.is_signed());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use super::SigningKey;
+
 /// What changes what Git does: settings, and which Git it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -10,11 +12,14 @@ pub struct Config {
     pub merge_renames: bool,
     /// The Git to be like.
     pub version: GitVersion,
+    /// `commit.gpgSign` with `user.signingKey`: commits that are made here are signed. None is, at first;
+    /// a commit that is made again (amended, picked, rebased) loses the signature it had either way.
+    pub signing_key: Option<SigningKey>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { merge_renames: true, version: GitVersion::default() }
+        Config { merge_renames: true, version: GitVersion::default(), signing_key: None }
     }
 }
 

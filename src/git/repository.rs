@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::objects::Objects;
 use super::refs::{Refs, check_short_name};
 use super::{
-    Commit, Config, GitError, Head, Object, ObjectId, ObjectKind, Signature, Tag, Tree,
+    Commit, Config, GitError, Head, Object, ObjectId, ObjectKind, Signature, SigningKey, Tag, Tree,
     check_ref_name, clean_message,
 };
 
@@ -167,7 +167,7 @@ impl Repository {
     ) -> ObjectId {
         let parents: Vec<_> = self.head_id().into_iter().collect();
         let commit = Commit::new(tree, parents, author, committer, clean_message(message));
-        let id = self.write_commit(commit);
+        let id = self.make_commit(commit);
         self.advance(id);
         id
     }
@@ -188,9 +188,18 @@ impl Repository {
         let old = self.find_commit(head)?;
         let message = message.map_or_else(|| old.message.clone(), clean_message);
         let amended = Commit::new(tree, self.parents(head), old.author.clone(), committer, message);
-        let id = self.write_commit(amended);
+        let id = self.make_commit(amended);
         self.advance(id);
         Ok(id)
+    }
+
+    /// Stores a commit that is made here: signed, when commits are to be.
+    pub(super) fn make_commit(&mut self, commit: Commit) -> ObjectId {
+        let key = self.config.signing_key;
+        self.write_commit(match key {
+            Some(key) => commit.signed_by(&key),
+            None => commit,
+        })
     }
 
     /// Stores a commit as it is, moving nothing.
@@ -305,6 +314,26 @@ impl Repository {
         self.check_tag_name(name)?;
         let id = self.write_tag(tag);
         self.place_tag(name, id)
+    }
+
+    /// Makes an annotated tag that is signed: `git tag -s`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::annotated_tag`].
+    pub fn signed_tag(
+        &mut self,
+        name: &str,
+        at: &str,
+        message: &str,
+        tagger: Signature,
+        key: &SigningKey,
+    ) -> Result<ObjectId, GitError> {
+        let id = self.annotated_tag(name, at, message, tagger)?;
+        let signed = Tag::clone(self.find_tag(id)?).signed_by(key);
+        let id = self.write_tag(signed);
+        self.set_reference(&tag_ref(name), id)?;
+        Ok(id)
     }
 
     /// Removes a tag.

@@ -4,7 +4,6 @@
 //! [`build_generated`] does as Flux does, which makes a kustomization where there is none and adds what
 //! its own object says, an [`Overlay`].
 
-pub(crate) mod base64;
 mod kustomize;
 mod read;
 pub mod yaml;

@@ -102,7 +102,7 @@ impl Repository {
     ) -> ObjectId {
         let author = unmerged.author.clone().unwrap_or_else(|| committer.clone());
         let (parents, message) = (unmerged.parents.clone(), unmerged.message.clone());
-        let id = self.write_commit(Commit::new(tree, parents, author, committer, message));
+        let id = self.make_commit(Commit::new(tree, parents, author, committer, message));
         self.advance(id);
         id
     }
@@ -125,7 +125,7 @@ impl Repository {
 
     /// How this repository merges trees.
     pub(in crate::git) fn tree_merge_options(&self) -> TreeMergeOptions {
-        let Config { merge_renames, version } = self.config;
+        let Config { merge_renames, version, .. } = self.config;
         let renames = merge_renames || version < GitVersion(2, 50);
         TreeMergeOptions { renames, version, ..TreeMergeOptions::default() }
     }
@@ -153,7 +153,7 @@ impl Repository {
         }
         let mut commit = Commit::new(merged.tree, parents, committer.clone(), committer, message);
         commit.headers.extend(self.merge_tag(rev)?);
-        let id = self.write_commit(commit);
+        let id = self.make_commit(commit);
         self.advance(id);
         Ok(MergeOutcome::Commit(id))
     }

@@ -163,6 +163,6 @@ impl Repository {
             return Ok(tip);
         }
         let (author, message) = (commit.author.clone(), commit.message.clone());
-        Ok(self.write_commit(Commit::new(tree, [tip], author, committer.clone(), message)))
+        Ok(self.make_commit(Commit::new(tree, [tip], author, committer.clone(), message)))
     }
 }

@@ -11,7 +11,7 @@ use super::fields::{check_key, text_at};
 use super::file::{Behavior, Generator, Options, Text};
 use super::files::Files;
 use super::resource::{Resource, Resources};
-use crate::manifest::base64;
+use crate::base64;
 use crate::manifest::yaml::{Content, Node, Scalar, Tag};
 
 /// Base64 in objects is broken into lines of this many characters.

@@ -372,7 +372,7 @@ fn is_core(tag: &granit_parser::Tag, name: &str) -> bool {
 
 fn decoded(text: &str) -> Result<Scalar, String> {
     let compact: String = text.split_ascii_whitespace().collect();
-    let bytes = super::super::base64::decode(&compact).ok_or("the text is not base64")?;
+    let bytes = crate::base64::decode(&compact).ok_or("the text is not base64")?;
     Ok(Scalar::text(String::from_utf8_lossy(&bytes)))
 }
 

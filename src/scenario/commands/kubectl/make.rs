@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::manifest::base64;
+use crate::base64;
 use crate::object::Object;
 
 pub(super) fn namespace(name: &str) -> Object {
