@@ -16,5 +16,5 @@ pub use request::{
 pub use status::{Cause, Reason, Status, StatusDetails};
 pub use world::{
     Artifact, ArtifactRef, FetchError, FetchErrorKind, FetchRequest, GitReference, PullError,
-    Request, Response,
+    Request, Response, Signed,
 };

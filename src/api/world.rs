@@ -70,7 +70,7 @@ pub struct GitReference {
 }
 
 /// The content of a source at a revision.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Artifact {
     /// `main@sha1:<commit>`, `refs/…@sha1:<commit>`, or `sha1:<commit>` when detached.
     pub revision: String,
@@ -82,6 +82,19 @@ pub struct Artifact {
     pub size: u64,
     /// The files.
     pub tree: Tree,
+    /// The commit that they are of, by its id.
+    pub commit: Signed,
+    /// The tag by which the commit was found, if it was by one: `NAME@ID`, a light one without an id.
+    pub tag: Option<Signed>,
+}
+
+/// A commit or a tag, and its signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signed {
+    /// What it is called.
+    pub name: String,
+    /// The signature, armored, as Git has it; `None` when it is not signed.
+    pub signature: Option<String>,
 }
 
 /// An artifact as `status.artifact` of a source names it.

@@ -1,6 +1,7 @@
 //! The source controller: pulls Git repositories and offers what it found as artifacts.
 
 mod summary;
+mod verify;
 
 use serde_json::json;
 
@@ -17,12 +18,19 @@ use crate::object::{Object, ObjectRef};
 use crate::reconciler::{Activity, Condition, Next, Outcome, Phase, Reconciler, Requeue, Watch};
 use crate::time::{Duration, Timestamp};
 use summary::{ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, summarize};
+use verify::Refusal;
 
 /// Reconciles `GitRepository` objects of `source.toolkit.fluxcd.io/v1`.
 ///
 /// One reconciliation resolves `spec.ref` at the remote and brings its files; when the revision is new, or
 /// what is ignored changed, `status.artifact` says where they are. Of several references commit counts
 /// before name, semver, tag and branch; without any it is the branch `master`.
+///
+/// With `spec.verify` only what is signed is taken in: the commit (`mode: HEAD`), the tag that led to it
+/// (`Tag`), or both (`TagAndHEAD`). What is not leaves `SourceVerified` and `Ready` false, with Flux's reasons
+/// and words, and the artifact as it was. The Secret of `spec.verify.secretRef` must be there and have a key
+/// of the signature's form (`*.sshpub`, or `*.asc`), but nothing is computed with keys: a signature counts as
+/// verified when it is present.
 ///
 /// ```
 /// use driftlab::engine::source::GitRepositoryController;
@@ -47,6 +55,8 @@ pub enum State {
 pub enum Step {
     /// The reference and its files, from the remote.
     Fetched,
+    /// The Secret with public keys, to verify what was fetched.
+    KeysRead(Box<Artifact>),
     /// A write of the GitRepository's status or metadata, and what comes then.
     Writing(Write, Then),
     /// The recording of an event, and what comes then.
@@ -77,6 +87,8 @@ pub enum Ending {
     Again,
     /// There is nothing to do until something changes.
     Idle,
+    /// It failed, and only a change to the GitRepository can help.
+    Stalled(String),
     /// It failed: come back ever more slowly.
     Failed(String),
 }
@@ -154,7 +166,8 @@ impl GitRepositoryController {
         self.write(run, Then::Fetch, now)
     }
 
-    fn fetch(&self, run: Box<Run>) -> Next<State> {
+    fn fetch(&self, mut run: Box<Run>) -> Next<State> {
+        verify::forget_failure(&mut run.draft.object);
         let request = Request::Fetch(fetch_request(&run.draft.object));
         Next::Ask(State::Running(run, Step::Fetched), request)
     }
@@ -182,6 +195,51 @@ impl GitRepositoryController {
     fn found(&self, mut run: Box<Run>, artifact: Artifact, now: Timestamp) -> Next<State> {
         let object = &mut run.draft.object;
         conditions::delete(object, FETCH_FAILED);
+        let is_held = object.text("status.artifact.revision") == artifact.revision;
+        if is_held && !verify::is_due(object) {
+            return self.store(run, &artifact, now);
+        }
+        if verify::is_asked_for(object) {
+            let request = verify::keys_request(object);
+            return Next::ask(State::Running(run, Step::KeysRead(Box::new(artifact))), request);
+        }
+        verify::forget(object);
+        self.take_in(run, artifact, now)
+    }
+
+    fn keys_read(
+        &self,
+        mut run: Box<Run>,
+        artifact: Artifact,
+        answer: Result<ApiResponse, Status>,
+        now: Timestamp,
+    ) -> Next<State> {
+        let secret = match answer.map(ApiResponse::into_object) {
+            Ok(secret) => secret.ok_or_else(|| verify::no_keys("it is no object")),
+            Err(status) => Err(verify::no_keys(&status.message)),
+        };
+        let object = &mut run.draft.object;
+        match secret.and_then(|secret| verify::verify(object, &artifact, &secret, now)) {
+            Ok(()) => self.take_in(run, artifact, now),
+            Err(refusal) => self.refused(run, refusal, now),
+        }
+    }
+
+    fn refused(&self, mut run: Box<Run>, refusal: Refusal, now: Timestamp) -> Next<State> {
+        let object = &mut run.draft.object;
+        verify::mark_refused(object, &refusal, now);
+        let Refusal { reason, message, is_final } = refusal;
+        let ending = if is_final {
+            conditions::mark_stalled(object, reason, message.clone(), now);
+            Ending::Stalled(message.clone())
+        } else {
+            Ending::Failed(message.clone())
+        };
+        self.tell(run, (Severity::Error, reason, &message), Then::Conclude(ending), now)
+    }
+
+    fn take_in(&self, mut run: Box<Run>, artifact: Artifact, now: Timestamp) -> Next<State> {
+        let object = &mut run.draft.object;
         if object.text("status.artifact.revision") == artifact.revision {
             return self.store(run, &artifact, now);
         }
@@ -231,7 +289,7 @@ impl GitRepositoryController {
             conditions::delete(object, RECONCILING);
         }
         conditions::mark_retrying(object, now);
-        let observed = matches!(ending, Ending::Stored | Ending::Idle);
+        let observed = matches!(ending, Ending::Stored | Ending::Idle | Ending::Stalled(_));
         if observed && !crate::reconciler::conditions(object).is_empty() {
             object.set("status.observedGeneration", object.generation());
         }
@@ -255,6 +313,7 @@ impl GitRepositoryController {
             }
             Ending::Again => Outcome { requeue: after(lifecycle::RETRY.0, 0), ..outcome },
             Ending::Idle => Outcome { message: String::new(), ..outcome },
+            Ending::Stalled(message) => Outcome { message, failed: true, ..outcome },
             Ending::Failed(error) => Outcome {
                 requeue: Requeue::Failed(error.clone()),
                 message: error,
@@ -364,6 +423,9 @@ impl Reconciler for GitRepositoryController {
             (State::Running(run, Step::Fetched), Response::Fetched(answer)) => {
                 self.fetched(run, answer, now)
             }
+            (State::Running(run, Step::KeysRead(artifact)), Response::Api(answer)) => {
+                self.keys_read(run, *artifact, answer, now)
+            }
             (State::Running(mut run, Step::Writing(write, then)), response) => {
                 let progress = run.draft.step(write, response);
                 self.writing(run, progress, then, now)
@@ -388,7 +450,7 @@ impl Reconciler for GitRepositoryController {
         let State::Running(run, step) = state else { return Activity::default() };
         let phase = match step {
             Step::Fetched | Step::Writing(_, Then::Storage | Then::Fetch) => Phase::Watch,
-            Step::Writing(_, Then::Store(_)) => Phase::Compare,
+            Step::KeysRead(_) | Step::Writing(_, Then::Store(_)) => Phase::Compare,
             _ => Phase::Reconcile,
         };
         Activity { phase, revision: run.draft.object.text("status.artifact.revision").into() }

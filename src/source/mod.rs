@@ -9,7 +9,9 @@ use std::sync::Arc;
 use rpds::{RedBlackTreeMapSync, VectorSync};
 use sha2::{Digest, Sha256};
 
-use crate::api::{Artifact, ArtifactRef, FetchError, FetchErrorKind, FetchRequest, GitReference};
+use crate::api::{
+    Artifact, ArtifactRef, FetchError, FetchErrorKind, FetchRequest, GitReference, Signed,
+};
 use crate::git::{GitError, Ignore, Mode, ObjectId, Repository, Tree, Version, VersionRange};
 use crate::object::ObjectRef;
 use crate::time::{Duration, Timestamp};
@@ -17,7 +19,8 @@ use crate::time::{Duration, Timestamp};
 /// The stored artifacts of all sources.
 ///
 /// Of each source the two newest are kept, and older ones until they are a minute old:
-/// source-controller's `--artifact-retention-records` and `--artifact-retention-ttl`.
+/// source-controller's `--artifact-retention-records` and `--artifact-retention-ttl`. The one that a source
+/// holds stays in any case.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Artifacts {
     stored: RedBlackTreeMapSync<ObjectRef, VectorSync<Stored>>,
@@ -82,13 +85,16 @@ impl Artifacts {
         request: &FetchRequest,
         now: Timestamp,
     ) -> Result<Artifact, FetchError> {
-        let (revision, commit) = resolve(repository, request)?;
-        let content = self.content(&tree_of(repository, commit)?, request.ignore.as_deref());
+        let Resolved { revision, commit, tag } = resolve(repository, request)?;
+        let found = repository.find_commit(commit).map_err(|e| no_reference(e.to_string()))?;
+        let content = self.content(&found.tree, request.ignore.as_deref());
+        let signature = found.signature().map(str::to_owned);
+        let found = Signed { name: commit.to_string(), signature };
         if let Some(newest) = self.stored.get(source).and_then(VectorSync::last)
             && newest.artifact.revision == revision
             && newest.artifact.digest == *content.digest
         {
-            return Ok(newest.artifact.clone());
+            return Ok(Artifact { commit: found, tag, ..newest.artifact.clone() });
         }
         let artifact = Artifact {
             url: url_of(source, commit),
@@ -96,8 +102,10 @@ impl Artifacts {
             digest: content.digest.to_string(),
             size: content.size,
             tree: content.tree,
+            commit: found,
+            tag,
         };
-        self.store(source, Stored { at: now, artifact: artifact.clone() });
+        self.store(source, &request.have, Stored { at: now, artifact: artifact.clone() });
         Ok(artifact)
     }
 
@@ -131,14 +139,14 @@ impl Artifacts {
         }
     }
 
-    fn store(&mut self, source: &ObjectRef, new: Stored) {
+    fn store(&mut self, source: &ObjectRef, held: &str, new: Stored) {
         let mut kept = self.stored.get(source).cloned().unwrap_or_default();
         let old = kept.len().saturating_sub(KEPT - 1);
         let young = |stored: &Stored| new.at.since(stored.at) <= KEPT_FOR;
         kept = kept
             .iter()
             .enumerate()
-            .filter(|(i, stored)| *i >= old || young(stored))
+            .filter(|(i, stored)| *i >= old || young(stored) || stored.artifact.revision == held)
             .filter(|(_, stored)| stored.artifact.url != new.artifact.url)
             .map(|(_, stored)| stored.clone())
             .collect();
@@ -191,26 +199,23 @@ fn url_of(source: &ObjectRef, commit: ObjectId) -> String {
     )
 }
 
-fn tree_of(repository: &Repository, commit: ObjectId) -> Result<Tree, FetchError> {
-    match repository.find_commit(commit) {
-        Ok(commit) => Ok(commit.tree.clone()),
-        Err(error) => Err(no_reference(error.to_string())),
-    }
+/// What a request names.
+struct Resolved {
+    revision: String,
+    commit: ObjectId,
+    tag: Option<Signed>,
 }
 
 /// The revision that a request names, and its commit: of commit, name, semver, tag and branch the first
 /// that is given.
-fn resolve(
-    repository: &Repository,
-    request: &FetchRequest,
-) -> Result<(String, ObjectId), FetchError> {
+fn resolve(repository: &Repository, request: &FetchRequest) -> Result<Resolved, FetchError> {
     let GitReference { branch, tag, semver, name, commit } = &request.reference;
     let branch = if branch.is_empty() { "master" } else { branch };
     if !commit.is_empty() {
         let id = repository.resolve_commit(commit).map_err(|_| missing(&request.url, commit))?;
         let given = &request.reference.branch;
         let at = if given.is_empty() { String::new() } else { format!("{given}@") };
-        return Ok((format!("{at}sha1:{id}"), id));
+        return Ok(Resolved { revision: format!("{at}sha1:{id}"), commit: id, tag: None });
     }
     if !name.is_empty() {
         return named(repository, request, name, name);
@@ -230,12 +235,25 @@ fn named(
     request: &FetchRequest,
     reference: &str,
     shown: &str,
-) -> Result<(String, ObjectId), FetchError> {
+) -> Result<Resolved, FetchError> {
     let found = repository.reference(reference).ok_or(());
     let id = found
         .and_then(|_| repository.resolve_commit(reference).map_err(|_: GitError| ()))
         .map_err(|()| missing(&request.url, reference))?;
-    Ok((format!("{shown}@sha1:{id}"), id))
+    let tag = reference.strip_prefix("refs/tags/").map(|name| tag(repository, name, reference));
+    Ok(Resolved { revision: format!("{shown}@sha1:{id}"), commit: id, tag })
+}
+
+/// A tag; a light one has no id of its own, and no signature.
+fn tag(repository: &Repository, name: &str, reference: &str) -> Signed {
+    let annotated = repository.reference(reference).and_then(|id| repository.find_tag(id).ok());
+    match annotated {
+        Some(tag) => Signed {
+            name: format!("{name}@{}", tag.id()),
+            signature: tag.signature().map(str::to_owned),
+        },
+        None => Signed { name: name.into(), signature: None },
+    }
 }
 
 /// The tag with the highest version in a range.

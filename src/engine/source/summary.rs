@@ -3,6 +3,7 @@
 //! Source: `summarize` of source-controller and `conditions.SetSummary` of `fluxcd/pkg/runtime`: what is
 //! bad and true comes before what is good and false, then what is good and true.
 
+use super::verify::SOURCE_VERIFIED;
 use crate::engine::conditions::{READY, RECONCILING, STALLED};
 use crate::object::Object;
 use crate::reconciler::{Condition, conditions};
@@ -12,10 +13,11 @@ pub(super) const ARTIFACT_OUTDATED: &str = "ArtifactOutdated";
 pub(super) const ARTIFACT_IN_STORAGE: &str = "ArtifactInStorage";
 
 /// The conditions that count, most telling first, and whether it is bad when they are true.
-const ORDER: [(&str, bool); 5] = [
+const ORDER: [(&str, bool); 6] = [
     (FETCH_FAILED, true),
     (ARTIFACT_OUTDATED, true),
     (ARTIFACT_IN_STORAGE, false),
+    (SOURCE_VERIFIED, false),
     (STALLED, true),
     (RECONCILING, true),
 ];
@@ -35,6 +37,11 @@ pub(super) fn summarize(object: &Object) -> Option<Condition> {
         Some(((priority, place), condition))
     });
     let ((priority, _), condition) = telling.min_by_key(|(order, _)| *order)?;
+    // What cannot be verified tells more than all that follows from it.
+    let unverified = found.iter().find(|condition| condition.kind == SOURCE_VERIFIED);
+    if let Some(unverified) = unverified.filter(|condition| condition.is_false()) {
+        return Some(Condition { kind: READY.into(), ..unverified.clone() });
+    }
     let status = match priority {
         0 | 1 => "False",
         2 | 3 => "True",
@@ -70,5 +77,8 @@ mod tests {
             Some(("False", FETCH_FAILED)),
         );
         check(&[(READY, "True")], None);
+        let unverified = (SOURCE_VERIFIED, "False");
+        check(&[(STALLED, "True"), unverified, stored], Some(("False", SOURCE_VERIFIED)));
+        check(&[stored, (SOURCE_VERIFIED, "True")], Some(("True", ARTIFACT_IN_STORAGE)));
     }
 }
