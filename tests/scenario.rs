@@ -213,3 +213,148 @@ fn what_must_be_so_by_a_time_must_be_so_then_and_says_since_when() {
     check("{converged: true, by: 3m10s}", "converged by 3m10s, since 2m59s");
     check("{converged: true, at: 2m3s}", "Deployment/hello/hello spec.replicas has drifted");
 }
+
+/// A repository that takes signed commits only, a tag that is signed and one that is not, and the
+/// condition of a GitRepository that asks for this.
+fn verified(verify: &str, reference: &str) -> String {
+    let text = format!(
+        "\
+scenario: Verified
+repositories:
+  config:
+    signed: true
+    files:
+      a.yaml: |
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {{name: a, namespace: default}}
+cluster:
+  apply:
+    - |
+      apiVersion: v1
+      kind: Secret
+      metadata: {{name: ssh, namespace: default}}
+      stringData: {{alice.sshpub: key}}
+    - |
+      apiVersion: v1
+      kind: Secret
+      metadata: {{name: pgp, namespace: default}}
+      stringData: {{alice.asc: key}}
+    - |
+      apiVersion: source.toolkit.fluxcd.io/v1
+      kind: GitRepository
+      metadata: {{name: config, namespace: default}}
+      spec:
+        interval: 1m
+        url: https://git.example.com/config.git
+        suspend: true
+        ref: {reference}
+        verify: {verify}
+steps:
+  - at: 1m
+    run: |
+      git commit --allow-empty -m Plain
+      git tag -a plain -m Plain
+      git tag light
+      git verify-commit HEAD
+    exit: 1
+  - {{at: 2m, run: git push, exit: 1, output: Commits must have verified signatures.}}
+  - at: 3m
+    run: |
+      git commit --amend --no-edit -S
+      git verify-commit HEAD
+      git tag -s signed -m Signed
+      git verify-tag signed
+    output: 'Good \"git\" signature for alice@example.com'
+  - {{at: 3m, run: git verify-tag plain, exit: 1, output: no signature found}}
+  - {{at: 3m, run: git push --tags}}
+  - {{at: 3m, run: git push}}
+  - at: 4m
+    run: |
+      kubectl patch gitrepository config --type=merge -p '{{\"spec\": {{\"suspend\": false}}}}'
+expect:
+  - {{field: 'status.conditions[type=SourceVerified].status', of: gitrepository/config, exists: true}}
+"
+    );
+    let run = match scenario::read("verified.yaml", &text) {
+        Ok(scenario) => scenario.play().unwrap(),
+        Err(mistakes) => {
+            panic!("{}", mistakes.iter().map(|m| format!("{m}\n")).collect::<String>())
+        }
+    };
+    assert!(run.holds(), "{:#?}", run.verdicts);
+    let object = run.world.server().objects_of("source.toolkit.fluxcd.io", "GitRepository").next();
+    let object = object.expect("it was made");
+    let conditions = driftlab::reconciler::conditions(object);
+    let told = |kind: &str| {
+        let condition = conditions.iter().find(|condition| condition.kind == kind)?;
+        Some(format!("{kind} {} {}: {}", condition.status, condition.reason, condition.message))
+    };
+    let stored = object.get("status.artifact").map(|_| "an artifact".to_owned());
+    let told = ["SourceVerified", "Stalled"].into_iter().filter_map(told).chain(stored);
+    without_ids(&told.collect::<Vec<_>>().join("; "))
+}
+
+/// Names of commits and keys left out.
+fn without_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 40;
+    let words = text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "+/:".contains(c)));
+    words
+        .map(
+            |word| if is_id(word) { word.chars().last().unwrap().to_string() } else { word.into() },
+        )
+        .collect()
+}
+
+#[test]
+fn a_source_takes_in_what_is_signed_as_it_asks_for() {
+    let check = |verify: &str, reference: &str, expected: &str| {
+        assert_eq!(verified(verify, reference), expected, "{verify} of {reference}");
+    };
+    let main = "{branch: main}";
+    check(
+        "{mode: HEAD, secretRef: {name: ssh}}",
+        main,
+        "SourceVerified True Succeeded: verified signature of\n\t- commit '' with key ''; an artifact",
+    );
+    check(
+        "{secretRef: {name: none}}",
+        main,
+        "SourceVerified False VerificationError: public keys secret error: secrets \"none\" not found",
+    );
+    check(
+        "{mode: head, secretRef: {name: pgp}}",
+        main,
+        "SourceVerified False InvalidCommitSignature: signature verification of commit '' failed: SSH \
+         signature detected but no SSH public keys found in secret (keys with .sshpub suffix)",
+    );
+    const NO_TAG: &str = "InvalidVerificationMode: cannot verify tag object's signature if a tag \
+                          reference is not specified";
+    check(
+        "{mode: Tag, secretRef: {name: ssh}}",
+        main,
+        &format!("SourceVerified False {NO_TAG}; Stalled True {NO_TAG}"),
+    );
+    check(
+        "{mode: TagAndHEAD, secretRef: {name: ssh}}",
+        "{tag: signed}",
+        "SourceVerified True Succeeded: verified signature of\n\t- tag 'signed@' with key ''\n\t- commit \
+         '' with key ''; an artifact",
+    );
+    check(
+        "{mode: Tag, secretRef: {name: ssh}}",
+        "{tag: plain}",
+        "SourceVerified False InvalidGitObject: cannot verify signature of tag 'plain@' since it is not signed",
+    );
+    check(
+        "{mode: Tag, secretRef: {name: ssh}}",
+        "{name: refs/tags/light}",
+        "SourceVerified False InvalidGitObject: cannot verify signature of tag 'light' since it is not signed",
+    );
+    check(
+        "{mode: HEAD, secretRef: {name: ssh}}",
+        "{tag: light}",
+        "SourceVerified False InvalidCommitSignature: signature verification of commit '' failed: \
+         unsupported signature type: empty",
+    );
+}

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `scenario`, `about` | a title, and what it shows |
 //! | `seed`, `until` | what decides all that the world leaves open (1 if not given); when it ends |
-//! | `repositories` | by name: `files` (path to content) or `from` (a folder or repository on disk); `url`, `branch`; `approvals` that a pull request needs |
+//! | `repositories` | by name: `files` (path to content) or `from` (a folder or repository on disk); `url`, `branch`; `approvals` that a pull request needs; `signed: true` for a branch that takes signed commits only |
 //! | `cluster` | `nodes` (3), `flux` (true), `apply` (manifests that are there), `people` (who may do only what roles allow, and their groups: `alice: [dev]`; everybody else is an administrator), `policies` (where the engine is safer than Flux: [`Policies`](crate::engine::Policies)) |
 //! | `registry` | the images there are; without it every image is |
 //! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take |

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Forge, Hosted, NoSuchRepository, PullRequest, Role};
-use crate::git::{ObjectId, RefUpdate, Repository};
+use super::access::Granted;
+use super::{Forge, Hosted, MergeMethod, NoSuchRepository, PullRequest, Role};
+use crate::git::{Log, ObjectId, RefUpdate, Repository};
 
 /// What must hold before the branches that match a pattern move.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,7 +21,8 @@ pub struct Protection {
     pub allow_force: bool,
     /// The branch may be deleted.
     pub allow_deletion: bool,
-    /// Every commit carries a signature.
+    /// Every commit carries a signature. What the forge commits itself, merging, is signed by the forge; what
+    /// it would make anew in somebody's name, rebasing, cannot be.
     pub require_signatures: bool,
     /// No merge commits.
     pub linear_history: bool,
@@ -58,6 +60,12 @@ impl Protection {
     /// The same with pull requests required, each with so many approvals.
     pub fn require_approvals(mut self, approvals: usize) -> Self {
         self.required_approvals = Some(approvals);
+        self
+    }
+
+    /// The same with a signature required of every commit.
+    pub fn require_signatures(mut self) -> Self {
+        self.require_signatures = true;
         self
     }
 
@@ -134,9 +142,10 @@ impl Hosted {
         &self,
         pull: &PullRequest,
         head: ObjectId,
-        role: Role,
+        method: MergeMethod,
+        who: &Granted,
     ) -> Vec<String> {
-        let Some(rule) = self.binding_rule(&pull.target, role) else { return Vec::new() };
+        let Some(rule) = self.binding_rule(&pull.target, who.role) else { return Vec::new() };
         let wanted = rule.required_approvals.unwrap_or(0);
         let mut objections = Vec::new();
         if pull.approvals(rule.dismiss_stale.then_some(head)).count() < wanted {
@@ -149,7 +158,38 @@ impl Hosted {
             objections.push("Changes were requested by a reviewer.".into());
         }
         objections.extend(self.missing_checks(rule, head));
+        if rule.require_signatures {
+            objections.extend(self.unsigned(pull, head, method, &who.user));
+        }
         objections
+    }
+
+    /// Whether a branch takes signed commits only, and so the forge signs what it commits there.
+    pub(super) fn signs(&self, branch: &str) -> bool {
+        self.protection(branch).is_some_and(|rule| rule.require_signatures)
+    }
+
+    /// Why a merge cannot be signed
+    /// (<https://docs.github.com/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches/about-protected-branches#require-signed-commits>).
+    fn unsigned(
+        &self,
+        pull: &PullRequest,
+        head: ObjectId,
+        method: MergeMethod,
+        user: &str,
+    ) -> Option<String> {
+        let target: Vec<ObjectId> = self.repository.branch_id(&pull.target).into_iter().collect();
+        match method {
+            MergeMethod::Rebase => Some(
+                "Base branch requires signed commits. Rebase merges cannot be automatically signed."
+                    .into(),
+            ),
+            MergeMethod::Merge => all_signed(self.repository.log_of(&[head], &target)),
+            MergeMethod::Squash => (user != pull.author).then(|| {
+                "Base branch requires signed commits. Only the author of a pull request can squash it."
+                    .into()
+            }),
+        }
     }
 
     fn binding_rule(&self, branch: &str, role: Role) -> Option<&Protection> {
@@ -179,15 +219,20 @@ fn unfit_commits(
     old: Option<ObjectId>,
 ) -> Vec<String> {
     let hidden: Vec<ObjectId> = old.into_iter().collect();
-    let commits: Vec<_> = after.log_of(&[new], &hidden).collect();
+    let commits = || after.log_of(&[new], &hidden);
     let mut objections = Vec::new();
-    if rule.require_signatures && commits.iter().any(|(_, commit)| !commit.is_signed()) {
-        objections.push("Commits must have verified signatures.".into());
+    if rule.require_signatures {
+        objections.extend(all_signed(commits()));
     }
-    if rule.linear_history && commits.iter().any(|(_, commit)| commit.parents.len() > 1) {
+    if rule.linear_history && commits().any(|(_, commit)| commit.parents.len() > 1) {
         objections.push("This branch must not contain merge commits.".into());
     }
     objections
+}
+
+fn all_signed(mut log: Log<'_>) -> Option<String> {
+    let unsigned = log.any(|(_, commit)| !commit.is_signed());
+    unsigned.then(|| "Commits must have verified signatures.".into())
 }
 
 /// Whether a pattern matches a name; `*` is any text without a slash, `**` any text.

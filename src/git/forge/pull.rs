@@ -3,7 +3,7 @@
 use super::{AccessError, Caller, Forge, HookEvent, Hosted, Review, Role, Scope, WebhookEvent};
 use crate::git::{
     Commit, Conflict, FastForward, GitError, Head, MergeLabels, MergeOptions, MergeOutcome,
-    ObjectId, RebaseOutcome, RefUpdate, Repository, Signature,
+    ObjectId, RebaseOutcome, RefUpdate, Repository, Signature, SigningKey,
 };
 use crate::time::Timestamp;
 
@@ -254,7 +254,7 @@ impl Forge {
         let (pull, hosted) = self.open_pull_of(&granted.name, number)?;
         let (pull, mut hosted) = (pull.clone(), hosted.clone());
         let head = hosted.head_of(number)?;
-        let objections = hosted.objections_to_merge(&pull, head, granted.role);
+        let objections = hosted.objections_to_merge(&pull, head, method, &granted);
         if !objections.is_empty() {
             return Err(PullError::Blocked { number, objections });
         }
@@ -268,6 +268,7 @@ impl Forge {
             author: self.signature(&granted.user, now),
             pull_author: self.signature(&pull.author, now),
             committer: self.committer(now),
+            is_signed: hosted.signs(&pull.target),
         };
         let (after, new) = merging.merge(method)?;
         hosted.repository = after;
@@ -413,6 +414,8 @@ struct Merging<'m> {
     author: Signature,
     pull_author: Signature,
     committer: Signature,
+    /// Whether the forge signs what it commits.
+    is_signed: bool,
 }
 
 impl Merging<'_> {
@@ -420,12 +423,15 @@ impl Merging<'_> {
     fn merge(&self, method: MergeMethod) -> Result<(Repository, ObjectId), PullError> {
         let mut work = self.repository.clone();
         let shown = std::mem::replace(&mut work.head, Head::Branch(self.pull.target.clone()));
+        let key = self.is_signed.then(|| SigningKey::of(&self.committer.email));
+        let own = std::mem::replace(&mut work.config.signing_key, key);
         let new = match method {
             MergeMethod::Merge => self.merge_commit(&mut work)?,
             MergeMethod::Squash => self.squash(&mut work)?,
             MergeMethod::Rebase => self.rebase(&mut work)?,
         };
         work.head = shown;
+        work.config.signing_key = own;
         Ok((work, new))
     }
 
@@ -444,7 +450,7 @@ impl Merging<'_> {
             MergeOutcome::Commit(id) => {
                 let mut commit = Commit::clone(work.find_commit(id)?);
                 commit.author = self.author.clone();
-                let id = work.write_commit(commit);
+                let id = work.make_commit(commit);
                 work.advance(id);
                 Ok(id)
             }

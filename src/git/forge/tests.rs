@@ -1,5 +1,5 @@
 use super::*;
-use crate::git::{RefUpdate, Worktree};
+use crate::git::{RefUpdate, SigningKey, Worktree};
 
 const CONFIG: &str = "acme/config";
 
@@ -208,6 +208,37 @@ fn force_deletion_and_checks_are_guarded() {
     let pushed =
         forge.update_references(CONFIG, &user("root"), &repository, vec![back], at(9)).unwrap();
     assert!(pushed.to_string().contains("Cannot force-push to this branch"), "{pushed}");
+}
+
+#[test]
+fn a_branch_takes_signed_commits_only_and_the_forge_signs_its_own() {
+    let mut forge = forge();
+    forge.protect(CONFIG, Protection::of("main").require_signatures());
+    let told = push_main(&mut forge, "alice", "main", false);
+    assert!(told.contains("GH006") && told.contains("Commits must have verified signatures."));
+    propose(&mut forge, "topic", 5);
+    let number = open(&mut forge, "topic");
+    let merge = |forge: &mut Forge, who: &str, method| {
+        forge.merge_pull(CONFIG, &user(who), number, method, at(9))
+    };
+    let refused = |told: Result<Pulled, PullError>, why: &str| {
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains(why), "{told}");
+    };
+    refused(merge(&mut forge, "alice", MergeMethod::Merge), "Commits must have verified");
+    refused(merge(&mut forge, "alice", MergeMethod::Rebase), "Rebase merges cannot be");
+    refused(merge(&mut forge, "bob", MergeMethod::Squash), "Only the author");
+    let merged = merge(&mut forge, "alice", MergeMethod::Squash).unwrap().commit.unwrap();
+    assert!(forge.repository(CONFIG).unwrap().find_commit(merged).unwrap().is_signed());
+
+    let mut worktree = clone(&forge);
+    let alice = forge.signature("alice", at(12));
+    worktree.repository_mut().config_mut().signing_key = Some(SigningKey::of(&alice.email));
+    worktree.write("hello.yaml", "replicas: 7\n").unwrap();
+    worktree.commit_all("Run seven", alice).unwrap();
+    let pushed =
+        forge.push(CONFIG, &user("alice"), worktree.repository(), &["main"], false, at(12));
+    assert!(pushed.unwrap().is_ok());
 }
 
 #[test]

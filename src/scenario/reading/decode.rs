@@ -82,7 +82,7 @@ fn repositories(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String
 
 fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpec {
     let path = format!("repositories.{name}");
-    const KEYS: [&str; 5] = ["url", "branch", "files", "from", "approvals"];
+    const KEYS: [&str; 6] = ["url", "branch", "files", "from", "approvals", "signed"];
     let fields = Fields::of(reader, node, &path, "a repository", &KEYS);
     if fields.has("files") == fields.has("from") {
         let mistake = Mistake::at(path, format!("repository '{name}' needs its content"))
@@ -96,6 +96,7 @@ fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpe
         files: files(reader, &fields, "files"),
         from: fields.text(reader, "from"),
         approvals: fields.number(reader, "approvals").map(|count| count.min(100) as u32),
+        signed: fields.flag(reader, "signed").unwrap_or(false),
     }
 }
 

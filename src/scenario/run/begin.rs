@@ -81,15 +81,17 @@ fn fetch(world: &mut World) {
     while !is_fetched(world) && world.step_until(patience).is_some() {}
 }
 
-/// Default branches that move by pull requests only.
+/// Default branches that move by pull requests only, or take signed commits only.
 fn protect(world: &mut World, script: &Script) {
     for (name, spec) in &script.scenario.repositories {
-        let (Some(approvals), Some(hosted)) = (spec.approvals, script.repositories.get(name))
-        else {
-            continue;
-        };
+        let is_protected = spec.approvals.is_some() || spec.signed;
+        let Some(hosted) = script.repositories.get(name).filter(|_| is_protected) else { continue };
         let branch = hosted.repository.current_branch().unwrap_or("main");
-        let protection = Protection::of(branch).require_approvals(approvals as usize);
+        let protection = Protection {
+            required_approvals: spec.approvals.map(|approvals| approvals as usize),
+            require_signatures: spec.signed,
+            ..Protection::of(branch)
+        };
         let forge = world.forge_mut();
         if let Some(name) = forge.name_of(&hosted.url).map(str::to_owned) {
             forge.protect(&name, protection);

@@ -73,6 +73,8 @@ pub struct RepositorySpec {
     pub from: String,
     /// Whether the default branch moves by pull requests only, and how many must approve of one.
     pub approvals: Option<u32>,
+    /// Whether its default branch takes signed commits only.
+    pub signed: bool,
 }
 
 /// A cluster at the start of a scenario.
@@ -461,6 +463,7 @@ impl Default for RepositorySpec {
             files: BTreeMap::new(),
             from: String::new(),
             approvals: None,
+            signed: false,
         }
     }
 }

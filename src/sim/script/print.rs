@@ -164,6 +164,7 @@ fn repository(spec: &RepositorySpec) -> Fields {
         put(&mut fields, "branch", json!(spec.branch));
     }
     fields.extend(spec.approvals.map(|count| ("approvals".to_owned(), count.into())));
+    fields.extend(spec.signed.then(|| ("signed".to_owned(), true.into())));
     match spec.from.as_str() {
         "" => put(&mut fields, "files", json!(spec.files)),
         from => put(&mut fields, "from", from),

@@ -17,6 +17,8 @@ pub(crate) use run::run;
 pub(crate) struct Git {
     /// `-C`: the repository to work in, by its name in the scenario.
     pub(crate) repository: Option<Word>,
+    /// `-S`: what it commits is signed.
+    pub(crate) signs: bool,
     pub(crate) verb: Verb,
 }
 
@@ -30,10 +32,18 @@ pub(crate) enum Verb {
         revision: Option<String>,
         path: Option<String>,
         oneline: bool,
+        show_signature: bool,
         limit: Option<usize>,
     },
     Show {
         revision: String,
+        show_signature: bool,
+    },
+    VerifyCommit {
+        revisions: Vec<String>,
+    },
+    VerifyTag {
+        names: Vec<String>,
     },
     Diff {
         revisions: Vec<String>,
@@ -101,6 +111,7 @@ pub(crate) enum Verb {
         name: String,
         at: String,
         message: Option<String>,
+        signed: bool,
     },
     DeleteTag {
         names: Vec<String>,

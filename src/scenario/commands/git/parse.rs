@@ -12,12 +12,14 @@ const QUIET: &[Flag] = &[("quiet", Some('q'), Nothing)];
 const MESSAGE: &[Flag] = &[("message", Some('m'), Given)];
 const STOPPED: &[Flag] = &[("continue", None, Nothing), ("abort", None, Nothing)];
 const NO_EDIT: &[Flag] = &[("no-edit", None, Nothing), ("edit", Some('e'), Nothing)];
+const SIGN: &[Flag] = &[("gpg-sign", Some('S'), Nothing), ("no-gpg-sign", None, Nothing)];
+const SHOW_SIGNATURE: &[Flag] = &[("show-signature", None, Nothing)];
 
 /// The commands, each with the flags that it knows.
 const COMMANDS: &[(&str, &[&[Flag]])] = &[
     ("status", &[&[("short", Some('s'), Nothing)]]),
-    ("log", &[&[("oneline", None, Nothing), ("max-count", Some('n'), Given)]]),
-    ("show", &[]),
+    ("log", &[SHOW_SIGNATURE, &[("oneline", None, Nothing), ("max-count", Some('n'), Given)]]),
+    ("show", &[SHOW_SIGNATURE]),
     ("diff", &[&[("staged", None, Nothing), ("cached", None, Nothing), ("stat", None, Nothing)]]),
     ("add", &[&[("all", Some('A'), Nothing)]]),
     ("rm", &[QUIET, &[("recursive", Some('r'), Nothing)]]),
@@ -27,6 +29,7 @@ const COMMANDS: &[(&str, &[&[Flag]])] = &[
             QUIET,
             MESSAGE,
             NO_EDIT,
+            SIGN,
             &[
                 ("all", Some('a'), Nothing),
                 ("amend", None, Nothing),
@@ -34,8 +37,8 @@ const COMMANDS: &[(&str, &[&[Flag]])] = &[
             ],
         ],
     ),
-    ("revert", &[NO_EDIT, STOPPED, &[("mainline", Some('m'), Given)]]),
-    ("cherry-pick", &[NO_EDIT, STOPPED, &[("mainline", Some('m'), Given)]]),
+    ("revert", &[NO_EDIT, STOPPED, SIGN, &[("mainline", Some('m'), Given)]]),
+    ("cherry-pick", &[NO_EDIT, STOPPED, SIGN, &[("mainline", Some('m'), Given)]]),
     (
         "merge",
         &[
@@ -43,10 +46,11 @@ const COMMANDS: &[(&str, &[&[Flag]])] = &[
             MESSAGE,
             NO_EDIT,
             STOPPED,
+            SIGN,
             &[("ff-only", None, Nothing), ("no-ff", None, Nothing), ("ff", None, Nothing)],
         ],
     ),
-    ("rebase", &[QUIET, STOPPED]),
+    ("rebase", &[QUIET, STOPPED, SIGN]),
     (
         "branch",
         &[&[
@@ -58,7 +62,19 @@ const COMMANDS: &[(&str, &[&[Flag]])] = &[
     ("switch", &[QUIET, &[("create", Some('c'), Nothing), ("detach", Some('d'), Nothing)]]),
     ("checkout", &[QUIET, &[("b", Some('b'), Nothing)]]),
     ("restore", &[&[("staged", Some('S'), Nothing)]]),
-    ("tag", &[MESSAGE, &[("annotate", Some('a'), Nothing), ("delete", Some('d'), Nothing)]]),
+    (
+        "tag",
+        &[
+            MESSAGE,
+            &[
+                ("annotate", Some('a'), Nothing),
+                ("sign", Some('s'), Nothing),
+                ("delete", Some('d'), Nothing),
+            ],
+        ],
+    ),
+    ("verify-commit", &[]),
+    ("verify-tag", &[]),
     (
         "reset",
         &[QUIET, &[("hard", None, Nothing), ("soft", None, Nothing), ("mixed", None, Nothing)]],
@@ -77,7 +93,7 @@ const COMMANDS: &[(&str, &[&[Flag]])] = &[
         ],
     ),
     ("fetch", &[QUIET, &[("prune", Some('p'), Nothing), ("tags", None, Nothing)]]),
-    ("pull", &[QUIET, &[("ff-only", None, Nothing), ("rebase", Some('r'), Nothing)]]),
+    ("pull", &[QUIET, SIGN, &[("ff-only", None, Nothing), ("rebase", Some('r'), Nothing)]]),
 ];
 
 pub(super) fn parse(tool: &Word, words: &[Word]) -> Result<Git, Mistake> {
@@ -99,7 +115,8 @@ pub(super) fn parse(tool: &Word, words: &[Word]) -> Result<Git, Mistake> {
     };
     let rest = count_flags(rest);
     let args = sort(command, &rest, flags)?;
-    Ok(Git { repository, verb: verb(command, args)? })
+    let signs = args.has("gpg-sign") && !args.has("no-gpg-sign");
+    Ok(Git { repository, signs, verb: verb(command, args)? })
 }
 
 /// `-3` is short for `-n 3`.
@@ -126,7 +143,9 @@ fn verb(command: &Word, args: Args) -> Result<Verb, Mistake> {
     Ok(match command.text.as_str() {
         "status" => Verb::Status { short: args.has("short") },
         "log" => log(&args)?,
-        "show" => Verb::Show { revision: head(0) },
+        "show" => Verb::Show { revision: head(0), show_signature: args.has("show-signature") },
+        "verify-commit" => Verb::VerifyCommit { revisions: some_revisions(&args)? },
+        "verify-tag" => Verb::VerifyTag { names: some_revisions(&args)? },
         "diff" => Verb::Diff {
             revisions: all(),
             staged: args.has("staged") || args.has("cached"),
@@ -154,10 +173,7 @@ fn verb(command: &Word, args: Args) -> Result<Verb, Mistake> {
         "switch" | "checkout" => switch(&args)?,
         "restore" => Verb::Restore { paths: some_paths(&args, false)?, staged: args.has("staged") },
         "tag" if args.has("delete") => Verb::DeleteTag { names: all() },
-        "tag" => match first() {
-            None => Verb::Tags,
-            Some(name) => Verb::Tag { name, at: head(1), message: args.text("message") },
-        },
+        "tag" => tag(&args, head(1))?,
         "reset" => reset(&args, head(0)),
         "push" => push(&args),
         "fetch" => Verb::Fetch,
@@ -172,8 +188,20 @@ fn log(args: &Args) -> Result<Verb, Mistake> {
         revision: args.arguments.first().map(|word| word.text.clone()),
         path: args.rest.first().map(|word| word.text.clone()),
         oneline: args.has("oneline"),
+        show_signature: args.has("show-signature"),
         limit,
     })
+}
+
+fn tag(args: &Args, at: String) -> Result<Verb, Mistake> {
+    let Some(name) = args.arguments.first().map(|word| word.text.clone()) else {
+        return Ok(Verb::Tags);
+    };
+    let (message, signed) = (args.text("message"), args.has("sign"));
+    if message.is_none() && (signed || args.has("annotate")) {
+        return Err(args.missing("-m: there is no editor here"));
+    }
+    Ok(Verb::Tag { name, at, message, signed })
 }
 
 /// Paths, at least one unless `all` of them are meant.

@@ -1,9 +1,10 @@
 //! What Git prints: summaries of changes, dates, commits.
 
 use crate::git::{
-    ChangeKind, Commit, DiffFormat, Entry, ObjectId, Repository, Signature, Tree, TreeChange, diff,
-    unified_diff,
+    ChangeKind, Commit, DiffFormat, Entry, ObjectId, Repository, Signature, SigningKey, Tag, Tree,
+    TreeChange, diff, named_key, unified_diff,
 };
+use crate::time::Timestamp;
 
 /// Lines added and removed by one change.
 struct Counted {
@@ -100,9 +101,17 @@ pub(super) fn committed(repository: &Repository, id: ObjectId, dated: bool) -> S
     )
 }
 
-/// A commit as `git log` shows it.
-pub(super) fn long(repository: &Repository, id: ObjectId, commit: &Commit) -> String {
+/// A commit as `git log` shows it, with what there is to say of its signature if that is asked for.
+pub(super) fn long(
+    repository: &Repository,
+    id: ObjectId,
+    commit: &Commit,
+    show_signature: bool,
+) -> String {
     let mut text = format!("commit {id}{}\n", decoration(repository, id));
+    if let Some(Ok(verdict) | Err(verdict)) = signature(commit).filter(|_| show_signature) {
+        text += &format!("{verdict}\n");
+    }
     if commit.parents.len() > 1 {
         let parents: Vec<String> = commit.parents.iter().map(|id| id.short()).collect();
         text += &format!("Merge: {}\n", parents.join(" "));
@@ -110,6 +119,34 @@ pub(super) fn long(repository: &Repository, id: ObjectId, commit: &Commit) -> St
     text += &format!("Author: {}\nDate:   {}\n\n", commit.author.person(), date(&commit.author));
     let indented = |line: &str| if line.is_empty() { "\n".into() } else { format!("    {line}\n") };
     text + &commit.message.trim_end().lines().map(indented).collect::<String>()
+}
+
+/// What there is to say of a commit's signature; `None` when it has none.
+pub(super) fn signature(commit: &Commit) -> Option<Result<String, String>> {
+    Some(judged(&commit.committer, &commit.payload(), commit.signature()?))
+}
+
+/// The same of a tag.
+pub(super) fn tag_signature(tag: &Tag) -> Option<Result<String, String>> {
+    let nobody = Signature::new("", "", Timestamp::default());
+    let tagger = tag.tagger.as_ref().unwrap_or(&nobody);
+    Some(judged(tagger, &tag.payload(), tag.signature()?))
+}
+
+/// Only the stand-ins of the people here are known; a signature that came from elsewhere cannot be checked.
+fn judged(who: &Signature, payload: &[u8], signature: &str) -> Result<String, String> {
+    let key = SigningKey::of(&who.email);
+    let (mail, fingerprint) = (&who.email, key.fingerprint());
+    match named_key(signature) {
+        _ if key.has_signed(payload, signature) => {
+            Ok(format!("Good \"git\" signature for {mail} with ED25519 key {fingerprint}"))
+        }
+        Some(named) if named == fingerprint => {
+            Err(format!("Could not verify signature: it is by {mail}, of something else"))
+        }
+        Some(named) => Err(format!("Can't check signature: no public key for {named}")),
+        None => Err("Could not verify signature: it cannot be read".into()),
+    }
 }
 
 /// `3f2a1c9 (HEAD -> main, tag: v1) Subject`.
@@ -168,7 +205,6 @@ pub(super) fn exists(tree: &Tree, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     #[test]
     fn dates_are_written_as_git_log_writes_them() {

@@ -3,8 +3,8 @@
 use super::remote::fatal;
 use super::{Clone, Git, Verb, print};
 use crate::git::{
-    GitError, MergeOptions, MergeOutcome, PickOutcome, RebaseOutcome, Reset, Signature, TreeChange,
-    Unmerged, Worktree, diff,
+    GitError, MergeOptions, MergeOutcome, PickOutcome, RebaseOutcome, Reset, Signature, SigningKey,
+    TreeChange, Unmerged, Worktree, diff,
 };
 use crate::scenario::commands::terminal::{Output, Terminal};
 use crate::sim::{World, signature};
@@ -19,6 +19,8 @@ pub(crate) fn run(terminal: &mut Terminal<'_>, command: &Git) -> Output {
         return out;
     };
     let who = signature(terminal.who, terminal.world.now());
+    let key = command.signs.then(|| SigningKey::of(&who.email));
+    clone.worktree.repository_mut().config_mut().signing_key = key;
     let mut shell = At { clone, world: terminal.world, name: terminal.who, who, out };
     if let Err(error) = shell.carry_out(&command.verb) {
         fatal(&mut shell.out, &error);
@@ -35,14 +37,26 @@ struct At<'a> {
     out: Output,
 }
 
+/// How a log is shown.
+struct Style {
+    oneline: bool,
+    show_signature: bool,
+}
+
 impl At<'_> {
     fn carry_out(&mut self, verb: &Verb) -> Result<(), GitError> {
         match verb {
             Verb::Status { short } => self.status(*short),
-            Verb::Log { revision, path, oneline, limit } => {
-                return self.log(revision.as_deref(), path.as_deref(), *oneline, *limit);
+            Verb::Log { revision, path, oneline, show_signature, limit } => {
+                let (revision, path) = (revision.as_deref(), path.as_deref());
+                let style = Style { oneline: *oneline, show_signature: *show_signature };
+                return self.log(revision, path, style, *limit);
             }
-            Verb::Show { revision } => return self.show(revision),
+            Verb::Show { revision, show_signature } => {
+                return self.show(revision, *show_signature);
+            }
+            Verb::VerifyCommit { revisions } => return self.each(revisions, Self::verify_commit),
+            Verb::VerifyTag { names } => return self.each(names, Self::verify_tag),
             Verb::Diff { revisions, staged, stat } => {
                 return self.diff(revisions, *staged, *stat);
             }
@@ -119,12 +133,15 @@ impl At<'_> {
                     worktree.repository().tags().map(|(tag, _)| tag.to_owned()).collect();
                 tags.iter().for_each(|tag| self.out.line(tag));
             }
-            Verb::Tag { name, at, message } => {
+            Verb::Tag { name, at, message, signed } => {
                 let repository = worktree.repository_mut();
+                let who = self.who.clone();
                 match message {
-                    Some(message) => {
-                        repository.annotated_tag(name, at, message, self.who.clone())?
+                    Some(message) if *signed => {
+                        let key = SigningKey::of(&who.email);
+                        repository.signed_tag(name, at, message, who, &key)?
                     }
+                    Some(message) => repository.annotated_tag(name, at, message, who)?,
                     None => repository.tag(name, at)?,
                 };
             }
@@ -191,7 +208,7 @@ impl At<'_> {
         &mut self,
         revision: Option<&str>,
         path: Option<&str>,
-        oneline: bool,
+        style: Style,
         limit: Option<usize>,
     ) -> Result<(), GitError> {
         let repository = self.clone.worktree.repository();
@@ -209,17 +226,43 @@ impl At<'_> {
         }
         for (i, id) in log.ids().into_iter().take(limit.unwrap_or(usize::MAX)).enumerate() {
             let commit = repository.find_commit(id)?;
-            if oneline {
+            if style.oneline {
                 self.out.text += &print::one_line(repository, id, commit);
                 continue;
             }
             let gap = if i > 0 { "\n" } else { "" };
-            self.out.text += &format!("{gap}{}", print::long(repository, id, commit));
+            let shown = print::long(repository, id, commit, style.show_signature);
+            self.out.text += &format!("{gap}{shown}");
         }
         Ok(())
     }
 
-    fn show(&mut self, revision: &str) -> Result<(), GitError> {
+    fn verify_commit(&mut self, revision: &str) -> Result<(), GitError> {
+        let commit = self.clone.worktree.repository().commit_at(revision)?.clone();
+        self.told(print::signature(&commit));
+        Ok(())
+    }
+
+    fn verify_tag(&mut self, name: &str) -> Result<(), GitError> {
+        let repository = self.clone.worktree.repository();
+        let tag = repository.find_tag(repository.resolve(name)?)?.clone();
+        match print::tag_signature(&tag) {
+            Some(verdict) => self.told(Some(verdict)),
+            None => self.out.error("error: no signature found"),
+        }
+        Ok(())
+    }
+
+    /// Says whether a signature is good; there being none is no word, but a failure.
+    fn told(&mut self, verdict: Option<Result<String, String>>) {
+        match verdict {
+            Some(Ok(good)) => self.out.line(good),
+            Some(Err(bad)) => self.out.error(bad),
+            None => self.out.exit = 1,
+        }
+    }
+
+    fn show(&mut self, revision: &str, show_signature: bool) -> Result<(), GitError> {
         let repository = self.clone.worktree.repository();
         if let Some((revision, path)) = revision.split_once(':') {
             let tree = repository.tree(revision)?;
@@ -232,8 +275,8 @@ impl At<'_> {
         let id = repository.resolve_commit(revision)?;
         let commit = repository.find_commit(id)?;
         let changes = print::changes_of(repository, commit);
-        self.out.text +=
-            &format!("{}\n{}", print::long(repository, id, commit), print::patch(&changes));
+        let shown = print::long(repository, id, commit, show_signature);
+        self.out.text += &format!("{shown}\n{}", print::patch(&changes));
         Ok(())
     }
 
