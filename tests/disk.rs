@@ -1,5 +1,8 @@
 //! Repositories go to disk and come back unchanged, and real Git agrees with what is written.
 
+#[path = "disk/rig.rs"]
+mod rig;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,39 +10,7 @@ use std::process::Command;
 use driftlab::git::{Mode, Repository, Signature, Tree, disk};
 use driftlab::time::Timestamp;
 use driftlab_tests::tool;
-
-/// A folder of its own that goes away with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("driftlab-disk-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(args);
-    for name in ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"] {
-        command.env(name, "/dev/null");
-    }
-    for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "a@b.c");
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
+use rig::{Scratch, git, started};
 
 fn history() -> Repository {
     let ada = |n: u64| Signature::new("Ada", "a@b.c", Timestamp::from_secs(1_767_225_600 + n));
@@ -133,20 +104,6 @@ fn an_unborn_repository_is_empty() {
     git(&scratch.0, &["init", "-q", "-b", "main"]);
     assert_eq!(disk::import(&scratch.0).unwrap().head_id(), None);
     assert_eq!(git(&scratch.0, &["count-objects"]), "0 objects, 0 kilobytes");
-}
-
-/// A repository of two commits by Git itself, all objects loose: a file, and one in a folder.
-fn started(name: &str) -> Scratch {
-    let scratch = Scratch::new(name);
-    let folder = &scratch.0;
-    git(folder, &["init", "-q", "-b", "main"]);
-    fs::create_dir(folder.join("apps")).unwrap();
-    for (file, message) in [("a.yaml", "One"), ("apps/b.yaml", "Two")] {
-        fs::write(folder.join(file), format!("file: {file}\n")).unwrap();
-        git(folder, &["add", "."]);
-        git(folder, &["commit", "-qm", message]);
-    }
-    scratch
 }
 
 /// The file of a loose object, made writable.

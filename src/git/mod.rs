@@ -4,6 +4,7 @@
 //! gives are the ones that Git would give.
 
 mod blame;
+pub mod bundle;
 mod change;
 mod commit;
 mod config;
@@ -43,6 +44,7 @@ pub use merge::{
     PickOutcome, RebaseOutcome, RebaseStop, TreeMergeOptions, Unmerged, merge_trees,
 };
 pub use objects::Object;
+pub use pack::PackError;
 pub use refs::{Head, check_ref_name};
 pub use remote::{PlannedUpdate, RefUpdate, Rejection};
 pub use repository::Repository;

@@ -114,7 +114,6 @@ impl Objects {
     }
 
     /// Those of these objects that are here, looked for in the trees too.
-    #[cfg(feature = "git-wire")]
     pub(super) fn find_all(&self, ids: &BTreeSet<ObjectId>) -> Vec<(ObjectId, Object)> {
         let here = ids.iter().filter_map(|id| Some((*id, self.get(*id)?.clone())));
         let mut hits: Vec<_> = here.collect();

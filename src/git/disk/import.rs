@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::error::NO_REPOSITORY;
 use super::program::{answer, bare_git, failed, git, not_started, run, text};
-use super::{DiskError, guard, objects};
+use super::{DiskError, bundle, guard, objects};
 use crate::git::raw::{Builder, DAMAGED, build};
 use crate::git::{ObjectId, ObjectKind, Repository};
 
-/// Brings the history of a repository on disk, bare or not: everything that a reference or HEAD leads
-/// to, whether loose, packed or borrowed from another repository. What is not committed stays out. Of a
-/// shallow clone it is what was cloned: its oldest commits count as the first.
+/// Brings the history of a repository on disk, bare or not, or of a bundle: everything that a reference or
+/// HEAD leads to, whether loose, packed or borrowed from another repository. What is not committed stays
+/// out. Of a shallow clone it is what was cloned: its oldest commits count as the first. [`Import`] brings
+/// less of it, and tells how far it is.
 ///
 /// # Errors
 ///
@@ -20,14 +21,135 @@ use crate::git::{ObjectId, ObjectKind, Repository};
 /// nested deeper than [`DEEPEST`](super::DEEPEST), or file names that are no UTF-8. Messages and people's
 /// names that are no UTF-8 keep their bytes, and so their ids; only what is shown of them is approximate.
 pub fn import(path: &Path) -> Result<Repository, DiskError> {
-    check(path)?;
-    let head = head(path)?;
-    let mut tips = vec!["--all"];
-    tips.extend(head.is_some().then_some("HEAD"));
-    let mut builder = read(path, tips)?;
-    set_references(path, &mut builder)?;
-    set_head(path, &mut builder.repository, head)?;
-    Ok(builder.repository)
+    Import::default().run(path)
+}
+
+/// What to bring of a repository or bundle, and whom to tell how far it is.
+///
+/// ```no_run
+/// use driftlab::git::disk::{Import, Progress};
+///
+/// let mut tell = |progress: Progress| println!("{} objects", progress.objects);
+/// let repository = Import::default().reference("main").progress(&mut tell).run("config".as_ref())?;
+/// # Ok::<(), driftlab::git::disk::DiskError>(())
+/// ```
+#[derive(Default)]
+pub struct Import<'i> {
+    names: Vec<String>,
+    tell: Option<&'i mut dyn FnMut(Progress)>,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many objects have been read.
+    pub objects: u64,
+    /// How many there are in the repository, of which not all need be reached; unknown of a bundle.
+    pub of: Option<u64>,
+}
+
+impl<'i> Import<'i> {
+    /// This reference, and others named so: of a branch or tag the name will do (`main`, `v1.0.0`,
+    /// `refs/pull/1/head`). Without any, it is all of them and HEAD. Of those that are brought, HEAD is on
+    /// the branch that it is on there; else on the first that is named, or detached at the first tag.
+    #[must_use]
+    pub fn reference(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
+    /// Told now and then how far the import is.
+    #[must_use]
+    pub fn progress(self, tell: &'i mut dyn FnMut(Progress)) -> Self {
+        Import { tell: Some(tell), ..self }
+    }
+
+    /// Brings it.
+    ///
+    /// # Errors
+    ///
+    /// As [`import`], and when there is no reference of a name.
+    pub fn run(self, path: &Path) -> Result<Repository, DiskError> {
+        match path.is_file() {
+            true => bundle::import(path, &self.names),
+            false => self.of_repository(path),
+        }
+    }
+
+    fn of_repository(self, path: &Path) -> Result<Repository, DiskError> {
+        check(path)?;
+        let head = head(path)?;
+        let listed = list_references(path)?;
+        let all: Vec<&str> = listed.iter().map(|listed| listed.name.as_str()).collect();
+        let wanted = choose(path, &all, &self.names)?;
+        let mut tips = wanted.clone();
+        if self.names.is_empty() {
+            tips = vec!["--all"];
+            tips.extend(head.is_some().then_some("HEAD"));
+        }
+        let mut builder = read(path, tips, self.tell)?;
+        let is_wanted = |listed: &&Listed| wanted.contains(&listed.name.as_str());
+        set_references(path, &mut builder, listed.iter().filter(is_wanted))?;
+        match self.names.is_empty() {
+            true => set_head(path, &mut builder.repository, head)?,
+            false => stand_on(path, &mut builder.repository, branch(path)?, &wanted)?,
+        }
+        Ok(builder.repository)
+    }
+}
+
+/// The references that these names stand for (gitrevisions(7)); all, if there are no names.
+///
+/// # Errors
+///
+/// When there is none of a name.
+pub(super) fn choose<'r>(
+    path: &Path,
+    references: &[&'r str],
+    names: &[String],
+) -> Result<Vec<&'r str>, DiskError> {
+    const PLACES: [&str; 5] = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"];
+    if names.is_empty() {
+        return Ok(references.to_vec());
+    }
+    let find = |name: &String| {
+        let is_it =
+            |place: &&str| references.iter().find(|full| **full == format!("{place}{name}"));
+        PLACES.iter().find_map(is_it).copied().ok_or_else(|| no_reference(path, references, name))
+    };
+    names.iter().map(find).collect()
+}
+
+fn no_reference(path: &Path, references: &[&str], name: &str) -> DiskError {
+    const FEW: usize = 10;
+    let short = |name: &&str| {
+        let places = ["refs/heads/", "refs/tags/"];
+        places.iter().find_map(|place| name.strip_prefix(place)).unwrap_or(name).to_owned()
+    };
+    let mut there: Vec<String> = references.iter().take(FEW).map(short).collect();
+    there.extend((references.len() > FEW).then(|| "…".to_owned()));
+    let error = DiskError::new(path, format!("there is no branch, tag or reference {name:?}"));
+    match there.is_empty() {
+        true => error.with_remedy("it has none at all"),
+        false => error.with_remedy(format!("there are {}", there.join(", "))),
+    }
+}
+
+/// Puts HEAD on this branch if it was brought, else on the first that was named.
+pub(super) fn stand_on(
+    path: &Path,
+    repository: &mut Repository,
+    branch: Option<String>,
+    named: &[&str],
+) -> Result<(), DiskError> {
+    let brought = branch.filter(|name| repository.branch_id(name).is_some());
+    let first = named.iter().find_map(|name| name.strip_prefix("refs/heads/"));
+    let set = match (brought.as_deref().or(first), named.first()) {
+        (Some(branch), _) => repository.switch(branch),
+        (None, Some(tag)) => repository.detach(tag).map(drop),
+        (None, None) => Ok(()),
+    };
+    set.map_err(|why| DiskError::new(path, format!("HEAD: {why}")).with_remedy(DAMAGED))
 }
 
 /// Brings the commit at HEAD alone, on its branch and without what came before: all that it takes to
@@ -40,7 +162,7 @@ pub fn import_newest(path: &Path) -> Result<Repository, DiskError> {
     check(path)?;
     let branch = branch(path)?;
     let Some(head) = head(path)? else { return Err(unborn(path, branch.as_deref())) };
-    let mut repository = read(path, vec!["--no-walk", &head])?.repository;
+    let mut repository = read(path, vec!["--no-walk", &head], None)?.repository;
     let branch = branch.as_deref().unwrap_or("main");
     let id = head.parse().expect("Git resolved it");
     let set = repository.set_reference(&format!("refs/heads/{branch}"), id);
@@ -147,11 +269,15 @@ fn unborn(path: &Path, branch: Option<&str>) -> DiskError {
 }
 
 /// The objects that these tips lead to.
-fn read(path: &Path, mut tips: Vec<&str>) -> Result<Builder, DiskError> {
+fn read(
+    path: &Path,
+    mut tips: Vec<&str>,
+    tell: Option<&mut dyn FnMut(Progress)>,
+) -> Result<Builder, DiskError> {
     let is_partial = is_partial(path)?;
     // Git would fetch what is missing, object by object.
     tips.extend(is_partial.then_some("--missing=allow-promisor"));
-    build(objects::read(path, &tips)?).map_err(|fault| match is_partial {
+    build(objects::read(path, &tips, tell)?).map_err(|fault| match is_partial {
         true => fault.at(path).with_remedy("it is a partial clone: clone it without --filter"),
         false => fault.at(path),
     })
@@ -163,26 +289,42 @@ fn is_partial(path: &Path) -> Result<bool, DiskError> {
     Ok(answer(path, &ask)?.is_some())
 }
 
-fn set_references(path: &Path, builder: &mut Builder) -> Result<(), DiskError> {
+/// A reference as Git lists it.
+struct Listed {
+    id: ObjectId,
+    kind: ObjectKind,
+    name: String,
+}
+
+fn list_references(path: &Path) -> Result<Vec<Listed>, DiskError> {
     let format = "--format=%(objectname) %(objecttype) %(refname)";
     let listed = text(path, git(path, &["for-each-ref", format]));
     let listed = listed.map_err(|error| error.or_remedy(DAMAGED))?;
-    for line in listed.lines() {
-        let (id, kind, name) = parse_reference(line).ok_or_else(|| {
-            DiskError::new(path, format!("reference {line}")).with_remedy(DAMAGED)
-        })?;
-        let kept = builder.keep(id, kind);
+    let broken = |line| DiskError::new(path, format!("reference {line}")).with_remedy(DAMAGED);
+    let parsed = |line| Listed::parse(line).ok_or_else(|| broken(line));
+    listed.lines().map(parsed).collect()
+}
+
+impl Listed {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let (id, kind, name) = (words.next()?, words.next()?, words.next()?);
+        Some(Listed { id: id.parse().ok()?, kind: ObjectKind::named(kind)?, name: name.into() })
+    }
+}
+
+fn set_references<'l>(
+    path: &Path,
+    builder: &mut Builder,
+    listed: impl Iterator<Item = &'l Listed>,
+) -> Result<(), DiskError> {
+    for Listed { id, kind, name } in listed {
+        let kept = builder.keep(*id, *kind);
         kept.map_err(|fault| fault.within(name).at(path))?;
-        let set = builder.repository.set_reference(name, id);
+        let set = builder.repository.set_reference(name, *id);
         set.map_err(|why| DiskError::new(path, format!("{name}: {why}")).with_remedy(DAMAGED))?;
     }
     Ok(())
-}
-
-fn parse_reference(line: &str) -> Option<(ObjectId, ObjectKind, &str)> {
-    let mut words = line.splitn(3, ' ');
-    let (id, kind) = (words.next()?, words.next()?);
-    Some((id.parse().ok()?, ObjectKind::named(kind)?, words.next()?))
 }
 
 fn set_head(

@@ -3,6 +3,7 @@
 //! The one place on this floor that touches files and starts a program, the `git` on PATH. Ids are
 //! unchanged both ways, since objects are carried over byte for byte and their ids are checked.
 
+mod bundle;
 mod error;
 mod export;
 mod folder;
@@ -11,10 +12,11 @@ mod import;
 mod objects;
 mod program;
 
+pub use bundle::export_bundle;
 pub use error::DiskError;
 pub use export::export;
 pub use folder::read_folder;
-pub use import::{clone, import, import_newest};
+pub use import::{Import, Progress, clone, import, import_newest};
 pub use program::{uncommitted, version};
 
 /// The largest file that is read, in bytes: 64 MiB. Manifests are small; what is larger is a mistake.

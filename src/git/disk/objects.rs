@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
 use super::program::{answer, failed, git, not_started, overhear};
-use super::{DiskError, LARGEST_FILE, MOST_BYTES};
+use super::{DiskError, LARGEST_FILE, MOST_BYTES, Progress};
 use crate::git::ObjectId;
 use crate::git::raw::{DAMAGED, Fault, LEAVE_OUT, RawObjects};
 
@@ -15,7 +15,12 @@ use crate::git::raw::{DAMAGED, Fault, LEAVE_OUT, RawObjects};
 /// # Errors
 ///
 /// When an object is missing, damaged or too large, or all of them are.
-pub(super) fn read(path: &Path, tips: &[&str]) -> Result<RawObjects, DiskError> {
+pub(super) fn read(
+    path: &Path,
+    tips: &[&str],
+    tell: Option<&mut dyn FnMut(Progress)>,
+) -> Result<RawObjects, DiskError> {
+    let teller = tell.map(|tell| Teller { tell, of: count(path) });
     let mut list = git(path, &["rev-list", "--objects", "--no-object-names"]);
     list.args(tips).arg("--");
     let (lister, ids) = Running::start(path, list)?;
@@ -23,7 +28,7 @@ pub(super) fn read(path: &Path, tips: &[&str]) -> Result<RawObjects, DiskError> 
     cat.stdin(Stdio::from(ids));
     let (mut reader, objects) = Running::start(path, cat)?;
     let objects = BufReader::with_capacity(1 << 16, objects);
-    let read = Batch { path, objects, bytes: 0 }.read_all();
+    let read = Batch { path, objects, bytes: 0, teller }.read_all();
     if read.is_err() {
         reader.stop();
     }
@@ -89,14 +94,29 @@ struct Batch<'p, R> {
     path: &'p Path,
     objects: R,
     bytes: u64,
+    teller: Option<Teller<'p>>,
+}
+
+/// Whom to tell how far it is, and how many objects there are.
+struct Teller<'p> {
+    tell: &'p mut dyn FnMut(Progress),
+    of: Option<u64>,
 }
 
 impl<R: BufRead> Batch<'_, R> {
     fn read_all(mut self) -> Result<RawObjects, Stop> {
+        const NOW_AND_THEN: u64 = 1000;
         let mut found = RawObjects::default();
+        let mut number = 0;
         let mut header = String::new();
         loop {
             header.clear();
+            if number % NOW_AND_THEN == 0
+                && let Some(Teller { tell, of }) = &mut self.teller
+            {
+                tell(Progress { objects: number, of: *of });
+            }
+            number += 1;
             let broken = |_| Stop::Broken("an object cannot be read".into());
             if self.objects.read_line(&mut header).map_err(broken)? == 0 {
                 return Ok(found);
@@ -141,6 +161,16 @@ fn parse_header(line: &str) -> Option<(ObjectId, &str, u64)> {
     let mut words = line.split_ascii_whitespace();
     let (id, kind, size) = (words.next()?, words.next()?, words.next()?);
     Some((id.parse().ok()?, kind, size.parse().ok()?))
+}
+
+/// How many objects there are, reachable or not (git-count-objects(1)).
+fn count(path: &Path) -> Option<u64> {
+    let said = answer(path, &["count-objects", "-v"]).ok()??;
+    let number = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name))?;
+        line.strip_prefix(": ")?.parse::<u64>().ok()
+    };
+    Some(number("count")? + number("in-pack")?)
 }
 
 /// Where a file is, and the latest commit that has to do with it.

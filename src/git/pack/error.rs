@@ -36,15 +36,28 @@ pub enum PackError {
     },
     /// An object that is too large.
     #[error(
-        "object at byte {offset} of the pack has {size} bytes; {} MiB is the limit for one, {} MiB for all",
+        "object at byte {offset} of the pack has {}; {} MiB is the limit; remove it from the history: `git filter-repo --strip-blobs-bigger-than {}M`",
+        mebibytes(*size),
         super::read::LARGEST >> 20,
-        super::read::MOST >> 20
+        super::read::LARGEST >> 20
     )]
     TooLarge {
         /// Where.
         offset: usize,
         /// Its size.
         size: u64,
+    },
+    /// Objects that are too large together.
+    #[error(
+        "the objects of the pack up to byte {offset} have more than {} together, which is the limit; \
+         make several of it, or leave old history out: `git clone --depth 1`",
+        mebibytes(*most)
+    )]
+    TooMuch {
+        /// Where it came to be too much.
+        offset: usize,
+        /// How many bytes they may have.
+        most: u64,
     },
     /// A delta that makes no sense.
     #[error("the delta at byte {0} of the pack does not fit what it is a delta of")]
@@ -68,4 +81,11 @@ pub enum PackError {
     /// An object that is not what its type asks for, or lacks another.
     #[error("{0}")]
     Object(String),
+}
+
+fn mebibytes(size: u64) -> String {
+    match size >> 20 {
+        0 => format!("{size} bytes"),
+        more => format!("{more} MiB"),
+    }
 }

@@ -1,19 +1,19 @@
 //! Packs: many objects in one stream of bytes (gitformat-pack(5)).
 
-#[cfg(feature = "git-wire")]
 mod delta;
-#[cfg(feature = "git-wire")]
 mod error;
+mod gather;
 #[cfg(feature = "git-wire")]
+mod gzip;
 mod inflate;
-#[cfg(feature = "git-wire")]
 mod read;
+mod unpack;
 mod write;
 
-#[cfg(feature = "git-wire")]
 pub use error::PackError;
+pub(super) use gather::Gathered;
 #[cfg(feature = "git-wire")]
-pub(super) use inflate::gunzip;
-#[cfg(feature = "git-wire")]
-pub(super) use read::read;
+pub(super) use gzip::gunzip;
+pub(super) use read::Limits;
+pub(super) use unpack::unpack;
 pub(super) use write::encode;

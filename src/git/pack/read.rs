@@ -2,21 +2,33 @@
 //! the pack or, in a thin one, in the repository that it is meant for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use miniz_oxide::inflate::core::DecompressorOxide;
 use sha1::{Digest, Sha1};
 
 use super::inflate::inflate;
 use super::{PackError, delta};
+use crate::git::disk::{LARGEST_FILE, MOST_BYTES};
 use crate::git::raw::RawObjects;
 use crate::git::{ObjectId, ObjectKind, Repository};
 
-/// The largest object, in bytes: 64 MiB.
-pub(super) const LARGEST: u64 = 64 << 20;
+/// The largest object, in bytes.
+pub(super) const LARGEST: u64 = LARGEST_FILE;
 
-/// How many bytes all objects may have together, and the deltas they are made of: 512 MiB.
-pub(super) const MOST: u64 = 512 << 20;
+/// How many bytes all objects of a pack may have together, and the deltas they are made of.
+#[derive(Clone, Copy)]
+pub(in crate::git) struct Limits {
+    most: u64,
+}
+
+impl Limits {
+    /// What comes over the wire: 512 MiB.
+    #[cfg(any(feature = "git-wire", test))]
+    pub(in crate::git) const WIRE: Limits = Limits { most: 512 << 20 };
+
+    /// What lies on the disk: as much as of a repository there.
+    pub(in crate::git) const DISK: Limits = Limits { most: MOST_BYTES };
+}
 
 /// How many deltas may stand on one another: as many as Git makes at most.
 pub(super) const DEEPEST_CHAIN: usize = 4095;
@@ -29,9 +41,13 @@ const SUM: usize = 20;
 /// # Errors
 ///
 /// When it is damaged, too large, or lacks something.
-pub(in crate::git) fn read(pack: &[u8], repository: &Repository) -> Result<RawObjects, PackError> {
+pub(super) fn read(
+    pack: &[u8],
+    repository: &Repository,
+    limits: Limits,
+) -> Result<RawObjects, PackError> {
     let mut unpacked = Unpacked::default();
-    for (entry, offset) in entries(pack)? {
+    for (entry, offset) in entries(pack, limits)? {
         unpacked.put(entry, offset);
     }
     unpacked.resolve()?;
@@ -50,10 +66,10 @@ enum Entry {
 }
 
 /// The objects of a pack, with the offset of each.
-fn entries(pack: &[u8]) -> Result<Vec<(Entry, usize)>, PackError> {
+fn entries(pack: &[u8], limits: Limits) -> Result<Vec<(Entry, usize)>, PackError> {
     let count = count(pack)?;
     let body = pack.len().checked_sub(SUM).ok_or(PackError::CutOff(pack.len()))?;
-    let mut reader = Reader { pack: &pack[..body], at: 12, inflated: 0 };
+    let mut reader = Reader { pack: &pack[..body], at: 12, limits, inflated: 0 };
     let mut state = Box::<DecompressorOxide>::default();
     let mut entries = Vec::new();
     for _ in 0..count {
@@ -83,6 +99,7 @@ fn count(pack: &[u8]) -> Result<u32, PackError> {
 struct Reader<'p> {
     pack: &'p [u8],
     at: usize,
+    limits: Limits,
     inflated: u64,
 }
 
@@ -176,9 +193,11 @@ impl Reader<'_> {
 
     fn weigh(&mut self, offset: usize, size: u64) -> Result<(), PackError> {
         self.inflated = self.inflated.saturating_add(size);
-        match size > LARGEST || self.inflated > MOST {
-            true => Err(PackError::TooLarge { offset, size }),
-            false => Ok(()),
+        let most = self.limits.most;
+        match () {
+            () if size > LARGEST => Err(PackError::TooLarge { offset, size }),
+            () if self.inflated > most => Err(PackError::TooMuch { offset, most }),
+            () => Ok(()),
         }
     }
 }
@@ -205,7 +224,7 @@ struct Made {
     offset: Option<usize>,
     id: ObjectId,
     kind: ObjectKind,
-    content: Arc<[u8]>,
+    content: Vec<u8>,
     /// On how many deltas it stands.
     depth: usize,
 }
@@ -225,7 +244,7 @@ impl Unpacked {
 
     fn make(&mut self, offset: Option<usize>, kind: ObjectKind, content: Vec<u8>, depth: usize) {
         let id = ObjectId::of(kind.name(), &content);
-        self.open.push(Made { offset, id, kind, content: content.into(), depth });
+        self.open.push(Made { offset, id, kind, content, depth });
     }
 
     /// Undoes the deltas of what is known, and those of what comes of it.
@@ -237,7 +256,7 @@ impl Unpacked {
                 self.undo(&made, &waiting)?;
             }
             if made.offset.is_some() {
-                self.objects.put(made.id, made.kind, made.content.to_vec());
+                self.objects.put(made.id, made.kind, made.content);
             }
         }
         Ok(())
@@ -306,7 +325,7 @@ mod tests {
     }
 
     fn blobs(pack: &[u8], repository: &Repository) -> Result<Vec<String>, PackError> {
-        let found = read(pack, repository)?.blobs;
+        let found = read(pack, repository, Limits::WIRE)?.blobs;
         let mut texts: Vec<String> =
             found.values().map(|blob| blob.as_text().unwrap_or_default().to_owned()).collect();
         texts.sort();
@@ -380,8 +399,8 @@ mod tests {
         let of = deltas.iter().map(|delta| (OF_ID, &base.as_bytes()[..], &delta[..]));
         let objects: Vec<Packed<'_>> =
             std::iter::once((BLOB, &b""[..], &content[..])).chain(of).collect();
-        let refused = read(&pack(&objects), &Repository::new()).map(drop).unwrap_err();
-        assert!(matches!(refused, PackError::TooLarge { .. }), "{refused}");
+        let refused = blobs(&pack(&objects), &Repository::new()).unwrap_err();
+        assert!(matches!(refused, PackError::TooMuch { .. }), "{refused}");
     }
 
     #[test]

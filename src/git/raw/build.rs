@@ -65,7 +65,6 @@ impl Builder {
     }
 
     /// Keeps what is named by this id, whatever it is; what is nowhere stays unnamed.
-    #[cfg(feature = "git-wire")]
     pub(in crate::git) fn keep_any(&mut self, id: ObjectId) -> Result<(), Fault> {
         match () {
             () if self.trees.contains_key(&id) || self.built.contains_key(&id) => {

@@ -6,7 +6,6 @@ mod parse;
 
 use std::collections::BTreeMap;
 
-#[cfg(feature = "git-wire")]
 pub(super) use build::build_onto;
 pub(super) use build::{Builder, build};
 pub(super) use fault::{DAMAGED, Fault, LEAVE_OUT};

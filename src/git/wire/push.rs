@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::pkt::{Answer, Band, Packets};
 use super::{PackError, WireError};
 use crate::git::forge::{Pushed, Refusal};
-use crate::git::raw::build_onto;
 use crate::git::{ObjectId, RefUpdate, Repository, pack};
 
 /// A push: which references are to move, and a pack with what the other side lacks.
@@ -77,18 +76,8 @@ impl<'r> Push<'r> {
         if self.updates.iter().all(|update| update.new.is_none()) {
             return Ok(repository.clone());
         }
-        let raw = pack::read(self.pack, repository)?;
-        let commits: Vec<ObjectId> = raw.commits.iter().map(|(id, _)| *id).collect();
-        let tags: Vec<ObjectId> = raw.tags.iter().map(|(id, _)| *id).collect();
-        let refused = |fault: crate::git::raw::Fault| PackError::Object(fault.to_string());
-        let mut builder = build_onto(repository.clone(), raw).map_err(refused)?;
-        for id in self.updates.iter().filter_map(|update| update.new) {
-            builder.keep_any(id).map_err(refused)?;
-        }
-        let built = builder.repository;
-        check_parents(&built, &commits)?;
-        check_targets(&built, &tags)?;
-        Ok(built)
+        let named: Vec<ObjectId> = self.updates.iter().filter_map(|update| update.new).collect();
+        pack::unpack(self.pack, repository, &named, pack::Limits::WIRE)
     }
 
     /// The report on a push whose objects were taken in: reference by reference, and what the forge says.
@@ -131,31 +120,4 @@ impl<'r> Push<'r> {
         answer.band(Band::Progress, said.as_bytes()).band(Band::Data, &report).flush();
         answer.into_bytes()
     }
-}
-
-/// Every commit follows some that are here.
-fn check_parents(repository: &Repository, commits: &[ObjectId]) -> Result<(), PackError> {
-    for id in commits {
-        let Ok(commit) = repository.find_commit(*id) else { continue };
-        let missing = commit.parents.iter().find(|id| repository.find_commit(**id).is_err());
-        if let Some(parent) = missing {
-            let why = format!("commit {id}: its parent {parent} is missing");
-            return Err(PackError::Object(why));
-        }
-    }
-    Ok(())
-}
-
-/// Every tag names something that is here, and of the kind it says.
-fn check_targets(repository: &Repository, tags: &[ObjectId]) -> Result<(), PackError> {
-    for id in tags {
-        let Ok(tag) = repository.find_tag(*id) else { continue };
-        let target = repository.objects.get(tag.target);
-        if target.is_none_or(|object| object.kind() != tag.kind) {
-            let (kind, target) = (tag.kind.name(), tag.target);
-            let why = format!("tag {id}: it names {kind} {target}, which is missing");
-            return Err(PackError::Object(why));
-        }
-    }
-    Ok(())
 }
