@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use driftlab::git::{Mode, Repository, Signature, Tree, disk};
+use driftlab::git::{
+    Mode, Repository, Signature, SignatureFormat, SigningKey, Tree, disk, named_key,
+};
 use driftlab::time::Timestamp;
 use driftlab_tests::tool;
 use rig::{Scratch, git, started};
@@ -534,4 +536,64 @@ fn in_a_folder_links_are_links_and_pipes_are_nothing() {
     let names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, [".gitignore", "one", "self", "two", "up", "zero"]);
     assert!(files.iter().all(|(_, mode, _)| *mode == Mode::Symlink));
+}
+
+#[test]
+fn signatures_are_carried_to_the_byte_and_lost_where_a_commit_is_made_again() {
+    let (Some(_), Some(keygen)) = (tool("git"), tool("ssh-keygen")) else { return };
+    let scratch = Scratch::new("signed");
+    let (folder, out) = (scratch.0.join("in"), scratch.0.join("out"));
+    let key = scratch.0.join("key");
+    let made =
+        Command::new(keygen).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let signers = scratch.0.join("signers");
+    fs::write(&signers, format!("a@b.c {public}")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let configure = |folder: &Path| {
+        git(folder, &["config", "gpg.format", "ssh"]);
+        git(folder, &["config", "user.signingkey", key.to_str().unwrap()]);
+        git(folder, &["config", "gpg.ssh.allowedSignersFile", signers.to_str().unwrap()]);
+    };
+    git(&folder, &["init", "-q", "-b", "main"]);
+    configure(&folder);
+    git(&folder, &["commit", "-q", "--allow-empty", "-m", "Plain"]);
+    git(&folder, &["commit", "-q", "-S", "--allow-empty", "-m", "Signed"]);
+    git(&folder, &["tag", "-s", "v1", "-m", "One"]);
+    git(&folder, &["switch", "-qc", "topic", "HEAD~1"]);
+    git(&folder, &["commit", "-q", "-S", "--allow-empty", "-m", "Topic"]);
+    git(&folder, &["merge", "-q", "-S", "--no-ff", "-m", "Merged", "v1"]);
+    git(&folder, &["gc", "-q"]);
+
+    let mut repository = disk::import(&folder).unwrap();
+    let signed = |rev: &str| repository.commit_at(rev).unwrap().is_signed();
+    assert_eq!(["topic", "main", "main~1"].map(signed), [true, true, false]);
+    let tag = repository.find_tag(repository.resolve("v1").unwrap()).unwrap();
+    let signature = repository.commit_at("main").unwrap().signature().unwrap().to_owned();
+    assert_eq!(SignatureFormat::of(&signature), SignatureFormat::Ssh);
+    assert!(tag.is_signed());
+    assert_eq!(named_key(tag.signature().unwrap()), named_key(&signature));
+    disk::export(&repository, &out).unwrap();
+    configure(&out);
+    git(&out, &["verify-commit", "topic", "main"]);
+    git(&out, &["verify-tag", "v1"]);
+    assert_eq!(git(&out, &["fsck", "--strict"]), "");
+
+    // As git does it, unless it is told to sign.
+    let again = |config: &[&str]| {
+        git(&out, &["switch", "-q", "--detach", "main"]);
+        git(&out, &[config, &["commit", "--amend", "-q", "--allow-empty", "-m", "Again"]].concat());
+        git(&out, &["cat-file", "commit", "HEAD"]).contains("gpgsig")
+    };
+    assert!(!again(&[]) && again(&["-c", "commit.gpgSign=true"]));
+    repository.switch("main").unwrap();
+    let ada = Signature::new("Ada", "a@b.c", Timestamp::from_secs(1_767_225_600));
+    let mut again = |key: Option<SigningKey>| {
+        repository.config_mut().signing_key = key;
+        let tree = repository.tree("HEAD").unwrap();
+        let id = repository.amend(tree, Some("Again"), ada.clone()).unwrap();
+        repository.find_commit(id).unwrap().is_signed()
+    };
+    assert!(!again(None) && again(Some(SigningKey::of("a@b.c"))));
 }

@@ -217,6 +217,37 @@ fn commits_tags_and_branches_are_fetched_pushed_and_deleted() {
 }
 
 #[test]
+fn signatures_go_over_the_wire_to_the_byte() {
+    let (Some(lab), Some(keygen)) = (Lab::small(), driftlab_tests::tool("ssh-keygen")) else {
+        return;
+    };
+    let key = lab.folder.join("key");
+    let made =
+        Command::new(keygen).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.expect("it runs").success());
+    let public = std::fs::read_to_string(key.with_extension("pub")).expect("it was made");
+    lab.write(".", "signers", &format!("ada@example.com {public}"));
+    lab.clone_to("a");
+    let key = key.display();
+    let signing = format!("-c gpg.format=ssh -c user.signingkey={key}");
+    lab.git("a", &format!("{signing} commit -q -S --allow-empty -m Signed"));
+    lab.git("a", &format!("{signing} tag -s -m Two v2"));
+    lab.git("a", "push -q --follow-tags origin main");
+    lab.model.with(|world| {
+        let repository = world.repository(CONFIG).expect("it is hosted");
+        assert!(repository.commit_at("main").unwrap().is_signed());
+        let tag = repository.reference("refs/tags/v2").expect("it was pushed");
+        assert!(repository.find_tag(tag).unwrap().is_signed());
+    });
+    lab.clone_to("b");
+    let signers = lab.folder.join("signers").display().to_string();
+    let knowing = format!("-c gpg.ssh.allowedSignersFile={signers}");
+    let told = lab.git("b", &format!("{knowing} verify-commit HEAD"));
+    assert!(told.contains("Good \"git\" signature for ada@example.com"), "{told}");
+    lab.git("b", &format!("{knowing} verify-tag v2"));
+}
+
+#[test]
 fn what_leaves_commits_behind_is_rejected_and_can_be_forced() {
     let Some(lab) = Lab::small() else { return };
     lab.clone_to("a");
