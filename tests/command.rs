@@ -291,7 +291,7 @@ fn mistakes_in_the_arguments_are_named() {
     };
     check(
         &["dance"],
-        "there is no command \"dance\"\n  = there are: run, explain, blame, build, git, serve",
+        "there is no command \"dance\"\n  = there are: run, explain, blame, build, git, serve, pr",
     );
     check(&["--nope"], "invalid option '--nope'\n  = driftlab --help says what there is");
     let more = "\n  = driftlab run --help says what there is";

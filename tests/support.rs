@@ -2,6 +2,9 @@
 
 #[path = "conformance/exchange.rs"]
 pub mod exchange;
+#[cfg(feature = "serve")]
+#[path = "wire/lab.rs"]
+pub mod lab;
 #[path = "conformance/normal.rs"]
 pub mod normal;
 
@@ -39,6 +42,9 @@ pub fn driftlab() -> &'static Path {
         let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(root()).args(["build", "--quiet", "--package", "driftlab"]);
+        if cfg!(feature = "serve") {
+            cargo.args(["--features", "serve"]);
+        }
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
@@ -105,6 +111,19 @@ pub fn page(name: &str, found: &str) {
 /// How many rounds of a search to run: the number in an environment variable, or the everyday one.
 pub fn rounds(variable: &str, everyday: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(everyday)
+}
+
+/// The words of a command line, as a shell takes them apart.
+pub fn words(line: &str) -> Vec<String> {
+    let (mut words, mut is_quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            c => words.last_mut().expect("one").push(c),
+        }
+    }
+    words
 }
 
 /// Prints past the test runner's capture, so that it is seen of passing tests too.

@@ -5,6 +5,8 @@ mod blame;
 mod build;
 mod explain;
 mod git;
+#[cfg(feature = "serve")]
+mod pr;
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
@@ -18,7 +20,7 @@ use lexopt::ValueExt;
 
 use self::terminal::{drawing, print};
 
-const COMMANDS: [&str; 6] = ["run", "explain", "blame", "build", "git", "serve"];
+const COMMANDS: [&str; 7] = ["run", "explain", "blame", "build", "git", "serve", "pr"];
 
 const USAGE: &str = "\
 driftlab: learn GitOps by running it
@@ -35,6 +37,7 @@ usage: driftlab COMMAND [ARGS]
   build DIR            print what a kustomization comes to
   git replay           run a Git history given as JSON
   serve [FILE]         put the cluster behind a port, for kubectl and git (feature serve)
+  pr COMMAND           open, review and merge pull requests there (feature serve)
 
 driftlab COMMAND --help says more. Exit codes: 0 all is well, 1 something that must hold does not,
 2 a mistake in the input.
@@ -74,10 +77,12 @@ fn dispatch(args: &mut lexopt::Parser) -> Exit {
             "git" => git::main(args),
             #[cfg(feature = "serve")]
             "serve" => serve::main(args),
+            #[cfg(feature = "serve")]
+            "pr" => pr::main(args),
             #[cfg(not(feature = "serve"))]
-            "serve" => Err(Mistake(
-                "serve is not built in\n  = cargo run --features serve -- serve".into(),
-            )),
+            name @ ("serve" | "pr") => Err(Mistake(format!(
+                "{name} is not built in\n  = cargo run --features serve -- {name}"
+            ))),
             other => {
                 let known = COMMANDS.join(", ");
                 Err(Mistake(format!("there is no command {other:?}\n  = there are: {known}")))

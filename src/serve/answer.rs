@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Buf, Bytes};
 use serde_json::Value;
 
+use super::forge;
 use super::git;
 use super::model::Model;
 use super::time;
@@ -21,7 +22,7 @@ use crate::sim::World;
 pub type Body = Either<Full<Bytes>, Feed>;
 
 /// So much of a body is kept: the API server's own limit, and a byte to see that it is passed.
-const KEPT: usize = 3 * 1024 * 1024 + 1;
+pub(super) const KEPT: usize = 3 * 1024 * 1024 + 1;
 
 /// So much of a body is read, to let its sender come to reading the refusal.
 const READ: usize = 128 * 1024 * 1024;
@@ -38,6 +39,9 @@ where
     let (parts, body) = request.into_parts();
     if parts.uri.path().starts_with(git::PREFIX) {
         return git::answer(model, &parts, body).await;
+    }
+    if parts.uri.path().starts_with(forge::PREFIX) {
+        return forge::answer(model, &parts, body).await;
     }
     let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let request = HttpRequest {
@@ -71,7 +75,7 @@ where
 }
 
 /// The beginning of a body: all of it, unless it is too large for the API anyway.
-async fn read<B: hyper::body::Body>(body: B) -> Result<Vec<u8>, B::Error> {
+pub(super) async fn read<B: hyper::body::Body>(body: B) -> Result<Vec<u8>, B::Error> {
     let mut body = std::pin::pin!(body);
     let (mut kept, mut read) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {

@@ -84,7 +84,7 @@ fn impersonated(headers: &HeaderMap) -> Option<Caller> {
 }
 
 /// A key with its `%2f` undone; as it is, where that gives no text.
-fn unescaped(key: &str) -> String {
+pub(super) fn unescaped(key: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), key.as_bytes());
     while let [first, tail @ ..] = rest {
         let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());

@@ -12,22 +12,26 @@
 
 mod answer;
 mod caller;
+mod forge;
 mod git;
 mod kubeconfig;
 mod model;
 mod pace;
 mod patience;
 mod port;
+mod remote;
 mod service;
 mod time;
 mod tls;
 mod upkeep;
 mod watch;
+mod who;
 
 pub use answer::Body;
 pub use kubeconfig::kubeconfig;
 pub use model::{Model, Options};
 pub use pace::Pace;
 pub use port::Serving;
+pub use remote::{Answer, AskError, ParseRemoteError, Remote, escaped};
 pub use time::LONGEST_PASS;
 pub use watch::Feed;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::agenda::Item;
 use super::world::{Inner, World};
 use crate::git::forge::{
-    AccessError, Caller, Forge, PullRequest, PullState, Pushed, WebhookEvent, served,
+    AccessError, Caller, Forge, PullError, PullRequest, PullState, Pulled, Pushed, WebhookEvent,
+    served,
 };
 use crate::git::{GitError, InvalidPath, ObjectId, RefUpdate, Repository, Signature};
 use crate::time::Timestamp;
@@ -64,6 +65,23 @@ impl World {
         act: impl FnOnce(&mut Forge, Timestamp) -> (T, Vec<WebhookEvent>),
     ) -> T {
         self.inner_mut().at_forge(actor, Role::Person, act)
+    }
+
+    /// Does something to a pull request as somebody, with all that it sets off: [`World::at_forge`].
+    ///
+    /// # Errors
+    ///
+    /// Why the forge refuses; then nothing is changed.
+    pub fn at_pull(
+        &mut self,
+        actor: &str,
+        act: impl FnOnce(&mut Forge, Timestamp) -> Result<Pulled, PullError>,
+    ) -> Result<Pulled, PullError> {
+        self.at_forge(actor, |forge, now| {
+            let done = act(forge, now);
+            let events = done.as_ref().map(|pulled| pulled.events.clone()).unwrap_or_default();
+            (done, events)
+        })
     }
 
     /// Changes the repository at a URL as somebody, with anything that a [`Repository`] can do: commit,

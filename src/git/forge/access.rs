@@ -1,6 +1,7 @@
 //! Who may do what: users, roles, tokens.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::{Forge, Hosted};
 use crate::git::Repository;
@@ -101,6 +102,36 @@ pub enum AccessError {
         /// What was asked for.
         url: String,
     },
+}
+
+impl AccessError {
+    /// The same as GitHub's REST API has it: the status of HTTP, and the message.
+    pub fn as_api(&self) -> (u16, String) {
+        match self {
+            AccessError::NotFound { .. } => (404, "Not Found".into()),
+            AccessError::BadCredentials { .. } => (401, "Bad credentials".into()),
+            AccessError::Denied { name, user, .. } => {
+                (403, format!("{user} does not have write access to {name}"))
+            }
+            AccessError::NotGranted { scope, .. } => {
+                (403, format!("Resource not accessible by personal access token: needs {scope}"))
+            }
+            AccessError::Archived { .. } => {
+                (403, "Repository was archived so is read-only.".into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scope::ReadContents => "contents:read",
+            Scope::WriteContents => "contents:write",
+            Scope::PullRequests => "pull_requests:write",
+            Scope::Statuses => "statuses:write",
+        })
+    }
 }
 
 impl Token {

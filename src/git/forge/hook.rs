@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Forge, Hosted, PullRequest, PullState};
-use crate::git::{Commit, ObjectId, RefUpdate, diff};
+use super::{Forge, Hosted};
+use crate::git::{ObjectId, RefUpdate};
 
 /// Somebody to be told.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,16 +93,11 @@ impl Forge {
         let mut payload = json!({
             "action": action,
             "number": number,
-            "pull_request": self.pull_json(hosted, pull),
+            "pull_request": self.json_of(hosted, pull),
             "sender": self.user(user),
         });
         if let Some(review) = pull.reviews.last().filter(|_| event == HookEvent::Review) {
-            payload["review"] = json!({
-                "state": format!("{:?}", review.verdict).to_lowercase(),
-                "body": review.body,
-                "commit_id": review.commit.to_string(),
-                "user": self.user(&review.author),
-            });
+            payload["review"] = self.review_json(review);
         }
         self.deliveries(name, hosted, event, &mut payload)
     }
@@ -114,13 +109,7 @@ impl Forge {
         event: HookEvent,
         payload: &mut Value,
     ) -> Vec<WebhookEvent> {
-        payload["repository"] = json!({
-            "full_name": name,
-            "name": name.rsplit('/').next(),
-            "clone_url": self.url(name),
-            "default_branch": hosted.repository.current_branch(),
-            "private": hosted.private,
-        });
+        payload["repository"] = self.hosted_json(name, hosted);
         let body = payload.to_string();
         let wants = |hook: &&Hook| hook.events.is_empty() || hook.events.contains(&event);
         let deliver = |hook: &Hook| WebhookEvent {
@@ -149,55 +138,6 @@ impl Forge {
             .collect();
         commits.reverse();
         commits
-    }
-
-    fn commit_json(&self, name: &str, hosted: &Hosted, id: ObjectId, commit: &Commit) -> Value {
-        let parent = commit.parents.first().and_then(|id| hosted.repository.find_commit(*id).ok());
-        let before = parent.map(|parent| parent.tree.clone()).unwrap_or_default();
-        let changes = diff(&before, &commit.tree);
-        let paths = |letters: &str| -> Vec<&str> {
-            let wanted = changes.iter().filter(|change| letters.contains(change.kind().letter()));
-            wanted.map(|change| change.path.as_str()).collect()
-        };
-        json!({
-            "id": id.to_string(),
-            "message": commit.message.trim_end(),
-            "timestamp": commit.committer.when.to_string(),
-            "url": format!("{}/{name}/commit/{id}", self.base),
-            "author": {"name": commit.author.name, "email": commit.author.email},
-            "committer": {"name": commit.committer.name, "email": commit.committer.email},
-            "added": paths("A"),
-            "removed": paths("D"),
-            "modified": paths("MT"),
-        })
-    }
-
-    fn pull_json(&self, hosted: &Hosted, pull: &PullRequest) -> Value {
-        let id = |reference: &str| hosted.repository.reference(reference).map(|id| id.to_string());
-        let state = if pull.state == PullState::Open { "open" } else { "closed" };
-        let merged = match &pull.state {
-            PullState::Merged { commit, by, at } => Some((commit.to_string(), by, at.to_string())),
-            _ => None,
-        };
-        json!({
-            "number": pull.number,
-            "title": pull.title,
-            "body": pull.body,
-            "state": state,
-            "user": self.user(&pull.author),
-            "created_at": pull.opened.to_string(),
-            "head": {"ref": pull.source, "sha": id(&pull.head_reference())},
-            "base": {"ref": pull.target, "sha": id(&format!("refs/heads/{}", pull.target))},
-            "merged": merged.is_some(),
-            "merge_commit_sha": merged.as_ref().map(|(commit, ..)| commit),
-            "merged_by": merged.as_ref().map(|(_, by, _)| self.user(by)),
-            "merged_at": merged.as_ref().map(|(.., at)| at),
-        })
-    }
-
-    fn user(&self, login: &str) -> Value {
-        let email = self.users.get(login).map(|user| user.email.clone());
-        json!({"login": login, "name": login, "email": email})
     }
 }
 

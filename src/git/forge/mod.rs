@@ -5,12 +5,15 @@
 
 mod access;
 mod hook;
+mod json;
+mod merging;
 mod protection;
 mod pull;
 mod push;
 mod review;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use rpds::RedBlackTreeMapSync;
 
 pub use access::{AccessError, Caller, Role, Scope, Token};
 pub use hook::{Hook, HookEvent, WebhookEvent};
+pub use merging::Mergeability;
 pub use protection::{CheckState, Protection};
 pub use pull::{MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled};
 pub use push::{PushError, PushReport, Pushed, Refusal};
@@ -234,6 +238,11 @@ impl Forge {
     /// Whose token this is.
     pub fn user_of(&self, token: &str) -> Option<&str> {
         self.tokens.get(token).map(|token| token.user.as_str())
+    }
+
+    /// Whether anybody has a token here: then nobody is believed without one.
+    pub fn has_tokens(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
     /// The pull request that brought a commit into a branch, and so who reviewed it.

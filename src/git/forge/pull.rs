@@ -1,10 +1,9 @@
 //! Pull requests: opened, followed as their branch moves, merged.
 
+use super::merging::Merging;
+use super::text;
 use super::{AccessError, Caller, Forge, HookEvent, Hosted, Review, Role, Scope, WebhookEvent};
-use crate::git::{
-    Commit, Conflict, FastForward, GitError, Head, MergeLabels, MergeOptions, MergeOutcome,
-    ObjectId, RebaseOutcome, RefUpdate, Repository, Signature, SigningKey,
-};
+use crate::git::{Conflict, GitError, ObjectId, RefUpdate, Signature};
 use crate::time::Timestamp;
 
 /// A request to merge one branch into another.
@@ -116,6 +115,9 @@ pub enum PullError {
         /// The number of the other.
         number: u64,
     },
+    /// Its title or body, or what a review says, is not as it must be.
+    #[error("{0}")]
+    Text(String),
     /// One's own work is for others to judge.
     #[error("Can not approve or request changes on your own pull request")]
     OwnPull,
@@ -163,8 +165,8 @@ impl Forge {
     ///
     /// # Errors
     ///
-    /// When the caller may not, a branch is not there, there is nothing to merge, or there is one open
-    /// for the same branches.
+    /// When the caller may not, a branch is not there, there is nothing to merge, there is one open for
+    /// the same branches, or the title is not one line of 1 to 256 characters.
     pub fn open_pull(
         &mut self,
         url: &str,
@@ -176,6 +178,7 @@ impl Forge {
         let mut hosted =
             self.hosted.get(&granted.name).map(|h| Hosted::clone(h)).unwrap_or_default();
         let head = hosted.check_new(&new)?;
+        text::check(&new)?;
         let number = hosted.pulls.keys().next_back().map_or(1, |last| last + 1);
         let NewPull { title, body, source, target } = new;
         let author = granted.user.clone();
@@ -402,101 +405,5 @@ impl Hosted {
             }
             None => Ok(head),
         }
-    }
-}
-
-/// A merge that a forge makes.
-struct Merging<'m> {
-    repository: &'m Repository,
-    pull: &'m PullRequest,
-    head: ObjectId,
-    owner: &'m str,
-    author: Signature,
-    pull_author: Signature,
-    committer: Signature,
-    /// Whether the forge signs what it commits.
-    is_signed: bool,
-}
-
-impl Merging<'_> {
-    /// The repository afterwards, and where the target is.
-    fn merge(&self, method: MergeMethod) -> Result<(Repository, ObjectId), PullError> {
-        let mut work = self.repository.clone();
-        let shown = std::mem::replace(&mut work.head, Head::Branch(self.pull.target.clone()));
-        let key = self.is_signed.then(|| SigningKey::of(&self.committer.email));
-        let own = std::mem::replace(&mut work.config.signing_key, key);
-        let new = match method {
-            MergeMethod::Merge => self.merge_commit(&mut work)?,
-            MergeMethod::Squash => self.squash(&mut work)?,
-            MergeMethod::Rebase => self.rebase(&mut work)?,
-        };
-        work.head = shown;
-        work.config.signing_key = own;
-        Ok((work, new))
-    }
-
-    fn merge_commit(&self, work: &mut Repository) -> Result<ObjectId, PullError> {
-        let PullRequest { number, title, source, .. } = self.pull;
-        let message =
-            format!("Merge pull request #{number} from {}/{source}\n\n{title}\n", self.owner);
-        let fast_forward = FastForward::Never;
-        let options =
-            MergeOptions { fast_forward, message: Some(message), ..MergeOptions::default() };
-        let merged = work.merge(&self.head.to_string(), &options, self.committer.clone())?;
-        match merged {
-            MergeOutcome::Conflicts(unmerged) => Err(self.conflicts(unmerged.conflicts)),
-            MergeOutcome::UpToDate => Ok(work.resolve("HEAD")?),
-            MergeOutcome::FastForward(id) => Ok(id),
-            MergeOutcome::Commit(id) => {
-                let mut commit = Commit::clone(work.find_commit(id)?);
-                commit.author = self.author.clone();
-                let id = work.make_commit(commit);
-                work.advance(id);
-                Ok(id)
-            }
-        }
-    }
-
-    fn squash(&self, work: &mut Repository) -> Result<ObjectId, PullError> {
-        let target = work.resolve("HEAD")?;
-        let labels = MergeLabels { ours: &self.pull.target, theirs: &self.pull.source };
-        let merged = work.merge_of(target, self.head, labels, work.tree_merge_options())?;
-        if !merged.conflicts.is_empty() {
-            return Err(self.conflicts(merged.conflicts));
-        }
-        let mut commits: Vec<String> = work
-            .log_of(&[self.head], &[target])
-            .map(|(_, commit)| commit.message.clone())
-            .collect();
-        commits.reverse();
-        let body = match &commits[..] {
-            [only] => {
-                only.split_once("\n\n").map_or(String::new(), |(_, body)| format!("\n\n{body}"))
-            }
-            all => format!(
-                "\n\n{}",
-                all.iter().map(|message| format!("* {message}")).collect::<Vec<_>>().join("\n")
-            ),
-        };
-        let message = format!("{} (#{}){body}", self.pull.title, self.pull.number);
-        Ok(work.commit(merged.tree, &message, self.pull_author.clone(), self.committer.clone()))
-    }
-
-    fn rebase(&self, work: &mut Repository) -> Result<ObjectId, PullError> {
-        let target = work.resolve("HEAD")?;
-        let branch = std::mem::replace(&mut work.head, Head::Detached(self.head));
-        match work.rebase(&target.to_string(), self.committer.clone())? {
-            RebaseOutcome::Conflicts(stop) => Err(self.conflicts(stop.unmerged.conflicts)),
-            RebaseOutcome::UpToDate | RebaseOutcome::Done(_) => {
-                let new = work.resolve("HEAD")?;
-                work.head = branch;
-                work.advance(new);
-                Ok(new)
-            }
-        }
-    }
-
-    fn conflicts(&self, conflicts: Vec<Conflict>) -> PullError {
-        PullError::Conflicts { number: self.pull.number, conflicts }
     }
 }

@@ -1,6 +1,6 @@
 //! Reviews of pull requests.
 
-use super::{Caller, Forge, HookEvent, PullError, PullRequest, Pulled, Role, Scope};
+use super::{Caller, Forge, HookEvent, PullError, PullRequest, Pulled, Role, Scope, text};
 use crate::git::ObjectId;
 use crate::time::Timestamp;
 
@@ -37,8 +37,8 @@ impl Forge {
     ///
     /// # Errors
     ///
-    /// When the caller may not, the pull request is not open, or it is the caller's own and the
-    /// verdict more than a comment.
+    /// When the caller may not, the pull request is not open, it is the caller's own and the verdict
+    /// more than a comment, or nothing is said where something must be.
     pub fn review(
         &mut self,
         url: &str,
@@ -49,6 +49,7 @@ impl Forge {
         now: Timestamp,
     ) -> Result<Pulled, PullError> {
         let granted = self.check(url, caller, Role::Read, Scope::PullRequests, now)?;
+        text::check_review(verdict, body)?;
         let (_, hosted) = self.open_pull_of(&granted.name, number)?;
         let mut changed = hosted.clone();
         let commit = changed.head_of(number)?;

@@ -163,7 +163,8 @@ fn a_protected_branch_moves_by_reviewed_pull_requests() {
     // A kind word of somebody who may not write does not count.
     let _ = forge.review(CONFIG, &user("carl"), number, Verdict::Approve, "", at(5)).unwrap();
     assert!(merge(&mut forge).is_err());
-    let _ = forge.review(CONFIG, &user("bob"), number, Verdict::RequestChanges, "", at(6)).unwrap();
+    let _ =
+        forge.review(CONFIG, &user("bob"), number, Verdict::RequestChanges, "No", at(6)).unwrap();
     assert!(merge(&mut forge).unwrap_err().to_string().contains("Changes were requested"));
     let _ = forge.review(CONFIG, &user("bob"), number, Verdict::Approve, "", at(7)).unwrap();
     let merged = merge(&mut forge).unwrap().commit.unwrap();

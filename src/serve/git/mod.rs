@@ -2,7 +2,6 @@
 
 mod body;
 mod place;
-mod who;
 
 use std::fmt::Display;
 
@@ -13,9 +12,9 @@ use http_body_util::{Either, Full};
 use hyper::body::Bytes;
 
 use self::place::{Place, Step};
-use self::who::Who;
 use super::answer::Body;
 use super::model::Model;
+use super::who::{Unknown, Who};
 use crate::git::Repository;
 use crate::git::forge::{AccessError, Pushed};
 use crate::git::wire::{Push, Version, WireError, advertise_fetch, advertise_push, upload_pack};
@@ -68,6 +67,12 @@ impl Refused {
             response.headers_mut().insert(WWW_AUTHENTICATE, basic);
         }
         response
+    }
+}
+
+impl From<Unknown> for Refused {
+    fn from(Unknown(said): Unknown) -> Self {
+        Refused::new(StatusCode::UNAUTHORIZED, said)
     }
 }
 
@@ -163,13 +168,24 @@ fn receive(
     pushed
 }
 
+/// Why not; who has not said a name is asked for it first.
+fn refused(who: &Who, error: AccessError) -> Refused {
+    match error {
+        AccessError::BadCredentials { .. } => Unknown("Invalid username or token.").into(),
+        AccessError::NotFound { .. } if who.is_nobody() => {
+            Unknown("Repository not found, or not for everybody.").into()
+        }
+        error => error.into(),
+    }
+}
+
 fn for_fetch(model: &Model, headers: &HeaderMap, place: &Place<'_>) -> Result<Repository, Refused> {
     let access = model.access();
     model.peek(|world| {
         let who = Who::of(access, world, headers, false)?;
         let url = world.forge().url(place.name);
         let found = world.forge().read(&url, who.caller(), world.now());
-        found.cloned().map_err(|error| who.refused(error))
+        found.cloned().map_err(|error| refused(&who, error))
     })
 }
 
@@ -184,15 +200,28 @@ fn for_push(
         let who = Who::of(access, world, headers, true)?;
         let url = world.forge().url(place.name);
         if world.repository(&url).is_none() {
-            place::check_new(place.name)?;
+            check_new(world, place.name)?;
             return Ok((who, Repository::new()));
         }
         // Asking makes nobody known: a copy is asked.
         let mut world = world.clone();
         who.introduce(&mut world);
         let may = world.forge().may_push(&url, who.caller(), world.now());
-        may.map_err(|error| who.refused(error))?;
+        may.map_err(|error| refused(&who, error))?;
         let repository = world.repository(&url).cloned().unwrap_or_default();
         Ok((who, repository))
     })
+}
+
+/// Checks the name of a repository that is to be made: nothing else is found by it.
+fn check_new(world: &World, name: &str) -> Result<(), Refused> {
+    let mut forge = world.forge().clone();
+    forge.create(name);
+    match [name, &forge.url(name)].iter().all(|url| forge.name_of(url) == Some(name)) {
+        true => Ok(()),
+        false => {
+            let said = format!("{name:?} is no name for a new repository: it reads as an address");
+            Err(Refused::new(StatusCode::BAD_REQUEST, said))
+        }
+    }
 }

@@ -104,17 +104,6 @@ fn check(name: &str) -> Result<(), Refused> {
     }
 }
 
-/// Checks the name of a repository that is to be made, which is in no folder.
-pub(super) fn check_new(name: &str) -> Result<(), Refused> {
-    match name.contains('/') {
-        true => {
-            let said = format!("{name} is not here, and a push makes none with a '/' in its name");
-            Err(Refused::new(StatusCode::NOT_FOUND, said))
-        }
-        false => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,6 @@
 use super::Gh;
 use crate::git::forge::{
     Caller, Forge, MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled, Verdict,
-    WebhookEvent,
 };
 use crate::scenario::commands::git::Clone;
 use crate::scenario::commands::terminal::{Output, Terminal};
@@ -58,12 +57,7 @@ impl At<'_> {
     ) -> Result<Pulled, String> {
         self.world.add_person(self.who);
         let (caller, url) = (Caller::User(self.who.into()), self.clone.url.clone());
-        let done = self.world.at_forge(self.who, |forge, now| {
-            let done = act(forge, &url, &caller, now);
-            let events: Vec<WebhookEvent> =
-                done.as_ref().map(|pulled| pulled.events.clone()).unwrap_or_default();
-            (done, events)
-        });
+        let done = self.world.at_pull(self.who, |forge, now| act(forge, &url, &caller, now));
         done.map_err(|error| error.to_string())
     }
 

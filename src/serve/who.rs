@@ -1,15 +1,14 @@
-//! Who fetches or pushes: by user and token, as forges ask for them (RFC 7617).
+//! Who is at the forge, to fetch, push or open a pull request: by user and token, as forges ask for them (RFC 7617).
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
 
-use super::Refused;
+use super::caller::Access;
 use crate::apiserver::base64;
-use crate::git::forge::{AccessError, Caller};
-use crate::serve::caller::Access;
+use crate::git::forge::Caller;
 use crate::sim::World;
 
-/// Who pushes where nobody has to say.
+/// Who it is where nobody has to say.
 const SOMEBODY: &str = "somebody";
 
 /// Somebody at the forge.
@@ -21,6 +20,10 @@ pub(super) struct Who {
     is_guest: bool,
 }
 
+/// Somebody who is asked for a name and a token, and why: `401`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unknown(pub(super) &'static str);
+
 impl Who {
     /// Whose credentials come with a request. A token of the forge's, or of the cluster's users, is its
     /// user's, whatever name comes with it; where there are none, any name is believed.
@@ -28,14 +31,14 @@ impl Who {
         access: Access,
         world: &World,
         headers: &HeaderMap,
-        to_push: bool,
-    ) -> Result<Self, Refused> {
+        to_write: bool,
+    ) -> Result<Self, Unknown> {
+        let is_open = access == Access::Open && !world.forge().has_tokens();
         let Some((name, secret)) = credentials(headers) else {
             return match access {
-                Access::Open if to_push => Ok(Who::guest(SOMEBODY)),
-                Access::Open => Ok(Who::nobody()),
-                Access::Anonymous if !to_push => Ok(Who::nobody()),
-                Access::Anonymous | Access::Known => Err(unknown("Authentication required")),
+                _ if is_open && to_write => Ok(Who::guest(SOMEBODY)),
+                Access::Open | Access::Anonymous if !to_write => Ok(Who::nobody()),
+                _ => Err(Unknown("Authentication required")),
             };
         };
         if let Some(user) = world.forge().user_of(&secret) {
@@ -46,9 +49,9 @@ impl Who {
             return Ok(Who::guest(&user.user));
         }
         let is_name = !name.is_empty() && name.len() < 100 && !name.contains(char::is_control);
-        match access {
-            Access::Open if is_name => Ok(Who::guest(&name)),
-            _ => Err(unknown("Invalid username or token.")),
+        match is_open && is_name {
+            true => Ok(Who::guest(&name)),
+            false => Err(Unknown("Invalid username or token.")),
         }
     }
 
@@ -76,27 +79,18 @@ impl Who {
         }
     }
 
-    /// Why not; who has not said a name is asked for it first.
-    pub(super) fn refused(&self, error: AccessError) -> Refused {
-        match (&self.caller, error) {
-            (Caller::Anonymous, AccessError::NotFound { .. })
-            | (_, AccessError::BadCredentials { .. }) => {
-                unknown("Repository not found, or not for everybody.")
-            }
-            (_, error) => error.into(),
-        }
+    /// Whether nobody has said a name.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.caller == Caller::Anonymous
     }
 }
 
-fn unknown(said: &str) -> Refused {
-    Refused::new(StatusCode::UNAUTHORIZED, said)
-}
-
-/// The name and the secret that come with a request; a bearer token has no name.
+/// The name and the secret that come with a request; a bearer token (`token`, as GitHub also has it)
+/// comes without a name.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
     let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
+    if ["bearer", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Some((String::new(), rest.into()));
     }
     let decoded = Some(scheme).filter(|scheme| scheme.eq_ignore_ascii_case("basic"));
