@@ -223,6 +223,128 @@ fn with_tokens_a_push_is_its_users_and_nobody_elses() {
     panic!("nothing is told of alice");
 }
 
+/// A team: alice rules, bob writes, carol reads; ci may only look at `config`, and dan has no token.
+const TEAM: &str = "\
+scenario: A team
+repositories:
+  config:
+    files: {hello.yaml: 'replicas: 3'}
+    roles: {alice: admin, bob: write, carol: read}
+    protect:
+      main: {approvals: 1, checks: [test], sparesAdmins: true}
+  secret:
+    files: {a: b}
+    private: true
+    roles: {alice: write}
+tokens:
+  al1ce: alice
+  b0b: bob
+  car0l: carol
+  r3ad: {user: bob, scopes: [contents:read], repositories: [config]}
+  sh0rt: {user: bob, until: 1h}
+";
+
+#[test]
+fn a_push_is_refused_in_the_words_of_a_forge() {
+    let Some(lab) = Lab::of_scenario(TEAM, Controllers::None) else { return };
+    lab.clone_to("a");
+    lab.commit("a", "hello.yaml", "replicas: 5");
+    let before = lab.references("config");
+    let check = |url: &str, to: &str, expected: &[&str]| {
+        let told = lab.refused("a", &format!("push {url} HEAD:refs/heads/{to}"));
+        for line in expected {
+            assert!(told.contains(line), "{url}: {line:?} is not in {told}");
+        }
+        assert_eq!(lab.references("config"), before);
+    };
+    let with = |token: &str| lab.url_with("config", token);
+    let forbidden = "The requested URL returned error: 403";
+    check(&lab.url("config"), "x", &["could not read Username for 'http://127.0.0.1"]);
+    check(
+        &with("wr0ng"),
+        "x",
+        &["remote: Invalid username or token.", "fatal: Authentication failed for"],
+    );
+    check(&with("r3ad"), "x", &["remote: Write access to repository not granted.", forbidden]);
+    check(&with("car0l"), "x", &["remote: Permission to config.git denied to carol.", forbidden]);
+    check(
+        &with("b0b"),
+        "main",
+        &[
+            "remote: error: GH006: Protected branch update failed for refs/heads/main.",
+            "remote: error: Changes must be made through a pull request.",
+            "remote: error: Required status check \"test\" is expected.",
+            " ! [remote rejected] HEAD -> main (protected branch hook declined)",
+            "error: failed to push some refs to",
+        ],
+    );
+    check(&lab.url_with("secret", "b0b"), "x", &["remote: Repository not found.", "not found"]);
+    check(&lab.url_with("secret", "r3ad"), "x", &["not found"]);
+    check(
+        &lab.url_with("new", "r3ad"),
+        "x",
+        &["Write access to repository not granted.", forbidden],
+    );
+    check(&lab.url_with("none/.x", "b0b"), "x", &["is no name of a repository", "error: 400"]);
+    lab.model.pass(driftlab::time::Duration::from_hours(2));
+    check(&with("sh0rt"), "x", &["Invalid username or token.", "Authentication failed"]);
+    lab.git("a", &format!("push -q {} HEAD:refs/heads/topic", with("b0b")));
+    lab.git("a", &format!("push -q {} HEAD:refs/heads/main", with("al1ce")));
+}
+
+#[test]
+fn who_reads_what_is_private_says_who_it_is() {
+    let Some(lab) = Lab::of_scenario(TEAM, Controllers::None) else { return };
+    let told = lab.refused(".", &format!("clone {} a", lab.url("secret")));
+    assert!(told.contains("could not read Username"), "{told}");
+    let told = lab.refused(".", &format!("clone {} a", lab.url_with("secret", "b0b")));
+    assert!(told.contains("not found"), "{told}");
+    lab.git(".", &format!("clone -q {} a", lab.url_with("secret", "al1ce")));
+}
+
+#[test]
+fn a_push_wakes_the_engine_or_is_found_when_it_looks_next() {
+    let arrives = |sync: &str| -> Option<u64> {
+        let text = format!(
+            "scenario: A push\nrepositories:\n  config:\n    files:\n      a.yaml: |\n        {}\nsync:\n  apps: {{repository: config, sourceInterval: 5m{sync}}}\n",
+            MAP.replace('\n', "\n        ")
+        );
+        let lab = Lab::of_scenario(&text, Controllers::All)?;
+        lab.model.pass(driftlab::time::Duration::from_secs(30));
+        lab.clone_to("a");
+        let id = lab.commit("a", "a.yaml", &MAP.replace("green", "blue"));
+        lab.git("a", "push -q");
+        let has_arrived = || {
+            lab.model.with(|world| {
+                let objects: Vec<_> = world.server().objects().collect();
+                let source =
+                    objects.iter().find(|object| object.kind() == "GitRepository").expect("one");
+                let map = objects.iter().find(|object| object.name() == "settings").expect("one");
+                source.text("status.artifact.revision").contains(&id)
+                    && map.text("data.colour") == "blue"
+            })
+        };
+        let seconds = (0..600).find(|_| {
+            let arrived = has_arrived();
+            lab.model.pass(driftlab::time::Duration::from_secs(1));
+            arrived
+        });
+        Some(seconds.expect("it arrives within ten minutes"))
+    };
+    let Some(woken) = arrives(", webhook: true") else { return };
+    assert!(woken <= 3, "{woken} s");
+    let found = arrives("").expect("there is git");
+    assert!((200..=330).contains(&found), "{found} s");
+    assert_eq!(arrives(""), Some(found));
+}
+
+const MAP: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: default}
+data: {colour: green}
+";
+
 #[test]
 fn of_pushes_at_once_one_goes_first_and_none_is_lost() {
     let Some(lab) = Lab::small() else { return };
@@ -359,7 +481,7 @@ fn a_bad_pack_is_refused_and_nothing_changes() {
     // A blob that says it has a terabyte.
     let bomb =
         [b"PACK\0\0\0\x02\0\0\0\x01".as_slice(), &[0xb0, 0x80, 0x80, 0x80, 0x80, 0x40], &[0; 40]];
-    check("bomb", &bomb.concat(), "64 MiB is the limit for one");
+    check("bomb", &bomb.concat(), "64 MiB is the limit");
     // Nothing in it: the commit is missing.
     let empty = pack("\n");
     check("missing", &empty, "ng refs/heads/evil missing necessary objects");

@@ -9,11 +9,12 @@
 //! |---|---|
 //! | `scenario`, `about` | a title, and what it shows |
 //! | `seed`, `until` | what decides all that the world leaves open (1 if not given); when it ends |
-//! | `repositories` | by name: `files` (path to content) or `from` (a folder or repository on disk); `url`, `branch`; `approvals` that a pull request needs; `signed: true` for a branch that takes signed commits only |
+//! | `repositories` | by name: `files` (path to content) or `from` (a folder or repository on disk); `url`, `branch`; `approvals` that a pull request needs; `signed: true` for a branch that takes signed commits only; who may do what: `private`, `roles` (`alice: write`); `protect`, rules by branch: `approvals`, `checks`, `dismissStale`, `force`, `deletion`, `signed`, `linear`, `sparesAdmins`; `hooks`, addresses that are told of events |
+//! | `tokens` | by secret, whose they are: `s3cret: alice`, or `{user, scopes, repositories, until}` with scopes of `contents:read`, `contents:write`, `pull_requests:write`, `statuses:write`. Where there are any, `driftlab serve` lets nobody push without |
 //! | `cluster` | `nodes` (3), `flux` (true), `apply` (manifests that are there), `people` (who may do only what roles allow, and their groups: `alice: [dev]`; everybody else is an administrator), `policies` (where the engine is safer than Flux: [`Policies`](crate::engine::Policies)) |
 //! | `registry` | the images there are; without it every image is |
 //! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take |
-//! | `sync` | by name: the `repository`, and fields of a Flux Kustomization's spec; `sourceInterval` |
+//! | `sync` | by name: the `repository`, and fields of a Flux Kustomization's spec; `sourceInterval`; `webhook: true` to be woken by each push, not only by the interval |
 //! | `webhooks` | who answers admission webhooks, by name: the `service` (`NAMESPACE/NAME`, with a `path`) or `url` that a webhook configuration leads to, and what it `does`: `inject` a container, `set`, `stamp` or `remove` a field, `patch`, `warn`, `deny`, `hang`, `fail`, each with a `when` if it depends: [`Webhook`](crate::apiserver::webhook::Webhook) |
 //! | `faults` | what goes wrong, when or how often: [`Fault`](crate::sim::Fault) |
 //! | `steps` | in order of time: `at`, `as` (alice), `in` a repository, and what is done: `run` commands of kubectl, git, flux and gh as people type them (with the `exit` and the `output` wanted), `edit`/`replace`/`with`, `write`, `remove`, `note`, `image`, `fault`/`for`, `metrics`; what it has to come to: `expect` |
@@ -113,7 +114,7 @@ use crate::time::Timestamp;
 ///   |
 /// 2 | stesp: []
 ///   | ^^^^^
-///   = expected one of: scenario, about, seed, until, repositories, cluster, registry, pipelines, sync, webhooks, faults, steps, expect
+///   = expected one of: scenario, about, seed, until, repositories, tokens, cluster, registry, pipelines, sync, webhooks, faults, steps, expect
 ///   = did you mean 'steps'?");
 /// ```
 ///

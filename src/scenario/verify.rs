@@ -15,6 +15,7 @@ use super::prepare::Script;
 pub(crate) fn mistakes(script: &Script) -> Vec<Mistake> {
     let mut mistakes = parts::sync_mistakes(script);
     mistakes.extend(parts::pipeline_mistakes(script));
+    mistakes.extend(parts::forge_mistakes(script));
     mistakes.extend(parts::manifest_mistakes(script));
     mistakes.extend(parts::image_mistakes(script));
     if !mistakes.is_empty() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::agenda::Item;
 use super::world::{Inner, World};
 use crate::git::forge::{
-    AccessError, Caller, Forge, PullError, PullRequest, PullState, Pulled, Pushed, WebhookEvent,
-    served,
+    AccessError, Caller, Forge, PullError, PullRequest, PullState, Pulled, Pushed,
+    Role as ForgeRole, WebhookEvent, served,
 };
 use crate::git::{GitError, InvalidPath, ObjectId, RefUpdate, Repository, Signature};
 use crate::time::Timestamp;
@@ -39,20 +39,35 @@ impl World {
         let name = name_in(url);
         inner.forge.host(name, repository);
         for login in &inner.people {
-            inner.forge.grant(name, login, crate::git::forge::Role::Write);
+            inner.forge.grant(name, login, ForgeRole::Write);
         }
     }
 
-    /// Makes somebody known to the forge, who may push to every repository. Who pushes with
-    /// [`World::push`] is made known so.
+    /// Makes somebody known to the forge, who may push to every repository without roles of its own. Who
+    /// pushes with [`World::push`] is made known so.
     pub fn add_person(&mut self, login: &str) {
         let inner = self.inner_mut();
         if inner.people.insert(login.to_owned()) {
             let who = signature(login, inner.now);
             inner.forge.add_user(login, &who.name, &who.email);
             let names: Vec<String> = inner.forge.repositories().map(str::to_owned).collect();
-            for name in names {
-                inner.forge.grant(&name, login, crate::git::forge::Role::Write);
+            for name in names.into_iter().filter(|name| !inner.closed.contains(name)) {
+                inner.forge.grant(&name, login, ForgeRole::Write);
+            }
+        }
+    }
+
+    /// Says who may do what to the repository at a URL. From then on nobody else may, not even those who
+    /// are made known later.
+    pub fn set_roles(&mut self, url: &str, roles: &BTreeMap<String, ForgeRole>) {
+        roles.keys().for_each(|login| self.add_person(login));
+        let inner = self.inner_mut();
+        let name = name_in(url);
+        inner.closed.insert(name.to_owned());
+        for login in &inner.people {
+            match roles.get(login) {
+                Some(role) => inner.forge.grant(name, login, *role),
+                None => inner.forge.revoke(name, login),
             }
         }
     }

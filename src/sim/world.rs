@@ -50,6 +50,8 @@ pub(super) struct Inner {
     pub(super) registry: Registry,
     pub(super) forge: Forge,
     pub(super) people: BTreeSet<String>,
+    /// The repositories that have roles of their own.
+    pub(super) closed: BTreeSet<String>,
     /// The groups of those who are no administrators of the cluster.
     pub(super) groups: Arc<BTreeMap<String, Vec<String>>>,
     pub(super) artifacts: Artifacts,
@@ -265,6 +267,7 @@ impl Inner {
             registry: Registry::default(),
             forge: Forge::new(BASE),
             people: BTreeSet::new(),
+            closed: BTreeSet::new(),
             groups: Arc::default(),
             artifacts: Artifacts::default(),
             pipelines: Vec::new(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use driftlab::git::{Repository, Signature, Tree};
+use driftlab::scenario;
 use driftlab::serve::{Model, Options, Pace, Serving};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::Timestamp;
@@ -62,6 +63,29 @@ impl Lab {
         let mut world = World::builder().controllers(Controllers::None).build();
         world.add_repository(CONFIG, history());
         Lab::of(world, Options { pace: Pace::MANUAL, ..Options::default() })
+    }
+
+    /// The world of a scenario file, as `driftlab serve` puts it behind a port; its time stands still.
+    ///
+    /// # Panics
+    ///
+    /// When there is a mistake in it.
+    pub fn of_scenario(text: &str, controllers: Controllers) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("driftlab-lab-{}-{number}.yaml", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        std::fs::write(&file, text).expect("writable");
+        let loaded = scenario::load(&file);
+        std::fs::remove_file(&file).expect("it was written");
+        let world = loaded.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let world = world.world(Timestamp::START, controllers);
+        Lab::of(world, Options { pace: Pace::MANUAL, ..Options::default() })
+    }
+
+    /// Where a repository is, for whoever has this token.
+    pub fn url_with(&self, name: &str, token: &str) -> String {
+        self.url(name).replace("//", &format!("//x:{token}@"))
     }
 
     pub fn url(&self, name: &str) -> String {

@@ -104,6 +104,26 @@ pub enum AccessError {
     },
 }
 
+impl Role {
+    /// Every role, the least powerful first.
+    pub const ALL: [Role; 3] = [Role::Read, Role::Write, Role::Admin];
+
+    /// The word for it: `read`, `write`, `admin`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Read => "read",
+            Role::Write => "write",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 4] =
+        [Scope::ReadContents, Scope::WriteContents, Scope::PullRequests, Scope::Statuses];
+}
+
 impl AccessError {
     /// The same as GitHub's REST API has it: the status of HTTP, and the message.
     pub fn as_api(&self) -> (u16, String) {
@@ -123,6 +143,7 @@ impl AccessError {
     }
 }
 
+/// As a scenario file has it: `contents:read`.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Reader;
 use super::expect::expectations;
 use super::fields::Fields;
+use super::forge;
 use super::node::{Node, Shape, Spot};
 use crate::apiserver::webhook::Webhook;
 use crate::scenario::mistake::Mistake;
@@ -15,12 +16,13 @@ use crate::sim::{Fault, FaultAction, FaultPlan};
 use crate::time::Duration;
 
 pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
-    const KEYS: [&str; 13] = [
+    const KEYS: [&str; 14] = [
         "scenario",
         "about",
         "seed",
         "until",
         "repositories",
+        "tokens",
         "cluster",
         "registry",
         "pipelines",
@@ -41,6 +43,7 @@ pub(super) fn scenario(reader: &mut Reader<'_>, node: &Node) -> Scenario {
         seed: fields.number(reader, "seed").unwrap_or(1),
         until: fields.duration(reader, "until"),
         repositories: repositories(reader, &fields),
+        tokens: forge::tokens(reader, &fields),
         cluster: cluster(reader, &fields),
         registry: fields.has("registry").then(|| fields.texts(reader, "registry")),
         pipelines: pipelines(reader, &fields),
@@ -83,21 +86,24 @@ fn repositories(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String
 fn repository(reader: &mut Reader<'_>, node: &Node, name: &str) -> RepositorySpec {
     let path = format!("repositories.{name}");
     const KEYS: [&str; 6] = ["url", "branch", "files", "from", "approvals", "signed"];
-    let fields = Fields::of(reader, node, &path, "a repository", &KEYS);
+    let known = [&KEYS[..], &forge::HOSTING].concat();
+    let fields = Fields::of(reader, node, &path, "a repository", &known);
     if fields.has("files") == fields.has("from") {
         let mistake = Mistake::at(path, format!("repository '{name}' needs its content"))
             .expected("expected 'files:' or 'from:', one of them");
         reader.mistake(node.place, mistake);
     }
     let branch = fields.text(reader, "branch");
-    RepositorySpec {
+    let spec = RepositorySpec {
         url: fields.text(reader, "url"),
         branch: if branch.is_empty() { "main".into() } else { branch },
         files: files(reader, &fields, "files"),
         from: fields.text(reader, "from"),
         approvals: fields.number(reader, "approvals").map(|count| count.min(100) as u32),
         signed: fields.flag(reader, "signed").unwrap_or(false),
-    }
+        ..RepositorySpec::default()
+    };
+    forge::hosting(reader, &fields, spec)
 }
 
 fn files(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> BTreeMap<String, String> {
@@ -221,11 +227,12 @@ fn sync(reader: &mut Reader<'_>, node: &Node, name: &str) -> SyncSpec {
         "wait",
         "ignoreMissingComponents",
     ];
-    let known = [&["repository", "sourceInterval"][..], &SPEC].concat();
+    let known = [&["repository", "sourceInterval", "webhook"][..], &SPEC].concat();
     let fields = Fields::of(reader, node, &format!("sync.{name}"), "a sync", &known);
     SyncSpec {
         repository: fields.needed_text(reader, "repository"),
         source_interval: fields.duration(reader, "sourceInterval"),
+        webhook: fields.flag(reader, "webhook").unwrap_or(false),
         spec: SPEC.iter().filter_map(|key| Some(((*key).to_owned(), fields.value(key)?))).collect(),
     }
 }

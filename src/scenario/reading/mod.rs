@@ -3,6 +3,7 @@
 mod decode;
 mod expect;
 mod fields;
+mod forge;
 mod node;
 
 #[cfg(test)]

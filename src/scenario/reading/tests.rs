@@ -131,6 +131,73 @@ steps:
 }
 
 #[test]
+fn the_forge_is_read_and_printed_as_it_is_written() {
+    let source = "\
+scenario: Forge
+repositories:
+  config:
+    approvals: 1
+    private: true
+    roles:
+      alice: admin
+      bob: write
+    protect:
+      release/*:
+        approvals: 2
+        checks:
+        - test
+        dismissStale: true
+        linear: true
+        sparesAdmins: true
+    hooks:
+    - http://receiver/hook/1
+    files:
+      a.yaml: \"\"
+tokens:
+  al1ce:
+    user: alice
+  r3ad:
+    user: bob
+    scopes:
+    - contents:read
+    repositories:
+    - config
+    until: 2h0m0s
+sync:
+  apps:
+    repository: config
+    webhook: true
+";
+    let read = scenario(source);
+    assert_eq!(read.to_string(), source);
+    assert_eq!(scenario(&source.replace("al1ce:\n    user: alice", "al1ce: alice")), read);
+    assert!(!read.repositories["config"].protect[0].include_admins);
+}
+
+#[test]
+fn mistakes_about_the_forge_are_told() {
+    let check = |source: &str, line, column, message: &str| {
+        let source = format!("scenario: x\n{source}");
+        let (found, at, _, told) = mistake(&source);
+        assert_eq!((found, at, told.as_str()), (line, column, message), "{source}");
+    };
+    let repository = |more: &str| format!("repositories:\n  a:\n    files: {{}}\n    {more}\n");
+    check(&repository("roles: {bob: owner}"), 5, 18, "there is no role \"owner\"");
+    check(&repository("roles: [bob]"), 5, 12, "'roles' is a list");
+    check(
+        &repository("protect: {main: {approval: 1}}"),
+        5,
+        22,
+        "unknown key 'approval' in a rule for branches",
+    );
+    check("tokens: {s: {}}", 2, 13, "'user' is missing");
+    check("tokens: {s: ''}", 2, 13, "a token of nobody");
+    check("tokens: {'a b': bob}", 2, 10, "a token that cannot be typed");
+    let scopes = "tokens: {s: {user: bob, scopes: [content:read]}}";
+    check(scopes, 2, 33, "there is no scope \"content:read\"");
+}
+
+#[test]
 fn mistakes_are_told_by_line_column_and_word() {
     let check = |source: &str, line, column, length, message: &str| {
         assert_eq!(mistake(source), (line, column, length, message.to_owned()), "{source}");

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::forge;
 use crate::api::{ApiRequest, Caller, Subresource, WriteOptions};
 use crate::apiserver::Authorization;
-use crate::engine::{KUSTOMIZE_API, SOURCE_API};
-use crate::git::forge::Protection;
+use crate::engine::{KUSTOMIZE_API, NOTIFICATION_API, SOURCE_API};
 use crate::manifest;
 use crate::object::Object;
 use crate::scenario::prepare::Script;
@@ -47,8 +47,7 @@ pub(crate) fn set_up(script: &Script, builder: WorldBuilder, controllers: Contro
     for (who, groups) in &scenario.cluster.people {
         world.set_groups(who, groups);
     }
-    script.people().into_iter().for_each(|who| world.add_person(who));
-    protect(&mut world, script);
+    forge::set_up(&mut world, script);
     let pipelines = scenario.pipelines.iter();
     pipelines.for_each(|(name, spec)| world.add_pipeline(pipeline(script, name, spec)));
     let now = world.now();
@@ -79,24 +78,6 @@ fn fetch(world: &mut World) {
         objects.into_iter().all(|object| object.get("status.artifact").is_some())
     };
     while !is_fetched(world) && world.step_until(patience).is_some() {}
-}
-
-/// Default branches that move by pull requests only, or take signed commits only.
-fn protect(world: &mut World, script: &Script) {
-    for (name, spec) in &script.scenario.repositories {
-        let is_protected = spec.approvals.is_some() || spec.signed;
-        let Some(hosted) = script.repositories.get(name).filter(|_| is_protected) else { continue };
-        let branch = hosted.repository.current_branch().unwrap_or("main");
-        let protection = Protection {
-            required_approvals: spec.approvals.map(|approvals| approvals as usize),
-            require_signatures: spec.signed,
-            ..Protection::of(branch)
-        };
-        let forge = world.forge_mut();
-        if let Some(name) = forge.name_of(&hosted.url).map(str::to_owned) {
-            forge.protect(&name, protection);
-        }
-    }
 }
 
 fn pipeline(script: &Script, name: &str, spec: &PipelineSpec) -> Pipeline {
@@ -133,8 +114,8 @@ pub(crate) fn initial_objects(script: &Script) -> Vec<Object> {
         .collect()
 }
 
-/// The GitRepository and the Kustomization of a sync.
-fn synced(script: &Script, name: &str, sync: &SyncSpec) -> [Object; 2] {
+/// The GitRepository and the Kustomization of a sync, and what a webhook needs.
+fn synced(script: &Script, name: &str, sync: &SyncSpec) -> Vec<Object> {
     let hosted = script.repositories.get(&sync.repository);
     let url = hosted.map_or("", |hosted| &hosted.url);
     let branch = hosted.and_then(|hosted| hosted.repository.current_branch()).unwrap_or("main");
@@ -156,7 +137,27 @@ fn synced(script: &Script, name: &str, sync: &SyncSpec) -> [Object; 2] {
         spec[field] = Value::clone(value);
     }
     kustomization.set("spec", spec);
-    [source, kustomization]
+    let mut objects = vec![source, kustomization];
+    if sync.webhook {
+        objects.extend(receiver(name));
+    }
+    objects
+}
+
+/// The Receiver that wakes a GitRepository, and the Secret with its token.
+fn receiver(name: &str) -> [Object; 2] {
+    let secret_name = format!("{name}-webhook");
+    let mut secret = Object::new("v1", "Secret", "flux-system", &secret_name);
+    secret.set("stringData", json!({"token": forge::webhook_token(name)}));
+    let mut receiver = Object::new(NOTIFICATION_API, "Receiver", "flux-system", name);
+    receiver.set(
+        "spec",
+        json!({
+            "type": "github", "events": ["ping", "push"], "secretRef": {"name": secret_name},
+            "resources": [{"kind": "GitRepository", "name": name}],
+        }),
+    );
+    [secret, receiver]
 }
 
 /// Puts an object there as an administrator, its status too.

@@ -3,6 +3,7 @@
 pub(crate) mod begin;
 pub(crate) mod claim;
 pub(crate) mod converged;
+mod forge;
 mod session;
 mod watch;
 

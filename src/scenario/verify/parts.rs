@@ -73,6 +73,22 @@ pub(super) fn pipeline_mistakes(script: &Script) -> Vec<Mistake> {
     all
 }
 
+/// Tokens for repositories that are not there.
+pub(super) fn forge_mistakes(script: &Script) -> Vec<Mistake> {
+    let names: Vec<&str> = script.repositories.keys().map(String::as_str).collect();
+    let mut all = Vec::new();
+    for (secret, token) in &script.scenario.tokens {
+        for name in token.repositories.iter().flatten().filter(|name| !names.contains(&&***name)) {
+            let path = format!("tokens.{secret}.repositories");
+            let mistake = Mistake::at(path, format!("there is no repository {name:?}"))
+                .expected(format!("expected one of: {}", names.join(", ")))
+                .did_you_mean(name, names.iter().copied());
+            all.push(mistake);
+        }
+    }
+    all
+}
+
 pub(super) fn manifest_mistakes(script: &Script) -> Vec<Mistake> {
     let manifests = script.scenario.cluster.apply.iter().enumerate();
     manifests

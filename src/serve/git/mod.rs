@@ -198,14 +198,14 @@ fn for_push(
     let access = model.access();
     model.peek(|world| {
         let who = Who::of(access, world, headers, true)?;
-        let url = world.forge().url(place.name);
-        if world.repository(&url).is_none() {
-            check_new(world, place.name)?;
-            return Ok((who, Repository::new()));
-        }
-        // Asking makes nobody known: a copy is asked.
+        // Asking makes nobody known, and no repository: a copy is asked.
         let mut world = world.clone();
         who.introduce(&mut world);
+        let url = world.forge().url(place.name);
+        if world.repository(&url).is_none() {
+            check_new(&world, place.name)?;
+            world.add_repository(&url, Repository::new());
+        }
         let may = world.forge().may_push(&url, who.caller(), world.now());
         may.map_err(|error| refused(&who, error))?;
         let repository = world.repository(&url).cloned().unwrap_or_default();

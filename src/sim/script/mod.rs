@@ -5,12 +5,13 @@
 
 mod print;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::apiserver::webhook::Webhook;
 use crate::engine::Policies;
+use crate::git::forge::{Protection, Role, Scope};
 use crate::sim::{FaultAction, FaultPlan};
 use crate::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Scenario {
     pub until: Option<Duration>,
     /// The Git repositories by name.
     pub repositories: BTreeMap<String, RepositorySpec>,
+    /// The tokens of the forge, by secret.
+    pub tokens: BTreeMap<String, TokenSpec>,
     /// The cluster as it is at the start.
     pub cluster: ClusterSpec,
     /// The images in the registry; `None`: whatever is asked for is there.
@@ -75,6 +78,27 @@ pub struct RepositorySpec {
     pub approvals: Option<u32>,
     /// Whether its default branch takes signed commits only.
     pub signed: bool,
+    /// Whether only those with a role may know of it.
+    pub private: bool,
+    /// Who may do what; empty: everybody who is known may push.
+    pub roles: BTreeMap<String, Role>,
+    /// Rules for its branches, in place of what `approvals` and `signed` ask of the default branch.
+    pub protect: Vec<Protection>,
+    /// Addresses that are told of every event by webhook.
+    pub hooks: Vec<String>,
+}
+
+/// A token at the forge. While there is one, nobody does anything there without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// Whose powers it gives.
+    pub user: String,
+    /// What for; unset: for everything.
+    pub scopes: Option<BTreeSet<Scope>>,
+    /// The names of the repositories that it is good for; unset: all.
+    pub repositories: Option<BTreeSet<String>>,
+    /// How long after the start it ends; unset: never.
+    pub until: Option<Duration>,
 }
 
 /// A cluster at the start of a scenario.
@@ -99,6 +123,8 @@ pub struct SyncSpec {
     pub repository: String,
     /// `spec.interval` of the GitRepository; unset: 1 m.
     pub source_interval: Option<Duration>,
+    /// Whether a push to the repository wakes the engine, by webhook and Receiver.
+    pub webhook: bool,
     /// Fields of the Kustomization's `spec` that differ from path `./`, interval 1 m, prune.
     pub spec: BTreeMap<String, Value>,
 }
@@ -464,6 +490,10 @@ impl Default for RepositorySpec {
             from: String::new(),
             approvals: None,
             signed: false,
+            private: false,
+            roles: BTreeMap::new(),
+            protect: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A scenario as the file that a person would write.
 
+mod forge;
+
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -23,6 +25,7 @@ impl fmt::Display for Scenario {
         }
         file.span("until", self.until);
         file.map("repositories", &self.repositories, repository);
+        file.map("tokens", &self.tokens, forge::token);
         self.put_cluster(&mut file);
         if let Some(images) = &self.registry {
             file.put("registry", json!(images));
@@ -165,6 +168,7 @@ fn repository(spec: &RepositorySpec) -> Fields {
     }
     fields.extend(spec.approvals.map(|count| ("approvals".to_owned(), count.into())));
     fields.extend(spec.signed.then(|| ("signed".to_owned(), true.into())));
+    fields.extend(forge::hosting(spec));
     match spec.from.as_str() {
         "" => put(&mut fields, "files", json!(spec.files)),
         from => put(&mut fields, "from", from),
@@ -193,6 +197,7 @@ fn pipeline(spec: &PipelineSpec) -> Fields {
 fn sync(spec: &SyncSpec) -> Fields {
     let mut fields = of([("repository", json!(spec.repository))]);
     span(&mut fields, "sourceInterval", spec.source_interval);
+    fields.extend(spec.webhook.then(|| ("webhook".to_owned(), true.into())));
     fields.extend(spec.spec.iter().map(|(field, value)| (field.clone(), value.clone())));
     fields
 }
