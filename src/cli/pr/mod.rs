@@ -262,10 +262,13 @@ impl Arguments {
     fn view(&self, server: &mut Server, clone: &Clone) -> Result<String, Trouble> {
         let number = self.meant(server, clone)?;
         let pull = server.pull(number)?;
-        let reviews = server.reviews(number)?;
+        let (reviews, checks) = (server.reviews(number)?, server.checks(&pull)?);
         Ok(match self.json {
-            true => format!("{:#}\n", json!({"pull_request": pull, "reviews": reviews})),
-            false => Shown(&pull).in_full(&reviews),
+            true => {
+                let told = json!({"pull_request": pull, "reviews": reviews, "checks": checks});
+                format!("{told:#}\n")
+            }
+            false => Shown(&pull).in_full(&reviews, &checks),
         })
     }
 

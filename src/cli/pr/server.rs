@@ -70,6 +70,13 @@ impl Server {
         self.about(number, Method::GET, "/reviews", None)
     }
 
+    /// The checks on the head of a pull request.
+    pub(super) fn checks(&mut self, pull: &Value) -> Result<Value, Trouble> {
+        let head = pull["head"]["sha"].as_str().unwrap_or_default();
+        let answer = self.ask(Method::GET, &format!("commits/{head}/status"), None)?;
+        self.good(answer)
+    }
+
     pub(super) fn review(&mut self, number: u64, review: &Value) -> Result<Value, Trouble> {
         self.about(number, Method::POST, "/reviews", Some(review))
     }

@@ -33,7 +33,7 @@ impl Shown<'_> {
     }
 
     /// All there is to say.
-    pub(super) fn in_full(&self, reviews: &Value) -> String {
+    pub(super) fn in_full(&self, reviews: &Value, checks: &Value) -> String {
         let (head, base) = (self.at(&["head", "ref"]), self.at(&["base", "ref"]));
         let author = self.at(&["user", "login"]);
         let mut told = format!(
@@ -43,6 +43,9 @@ impl Shown<'_> {
         );
         for review in reviews.as_array().into_iter().flatten() {
             told += &said(review);
+        }
+        for check in checks["statuses"].as_array().into_iter().flatten() {
+            told += &checked(check);
         }
         told += &self.waits();
         let body = text(&self.0["body"], true);
@@ -132,6 +135,15 @@ fn said(review: &Value) -> String {
     }
 }
 
+fn checked(check: &Value) -> String {
+    let came_to = match check["state"].as_str() {
+        Some("success") => "succeeded",
+        Some("failure") => "failed",
+        _ => "runs",
+    };
+    format!("check {} {came_to}\n", text(&check["context"], false))
+}
+
 /// A text without what would move a terminal's cursor.
 fn text(value: &Value, lines: bool) -> String {
     let shown = |c: char| match c {
@@ -159,12 +171,14 @@ mod tests {
 
     #[test]
     fn nothing_that_is_told_moves_the_cursor() {
-        let told = Shown(&pull()).in_full(&json!([
+        let reviews = json!([
             {"user": {"login": "bob"}, "state": "changes_requested", "body": "No,\nnot five."},
             {"user": {"login": "bob"}, "state": "approved", "body": ""},
-        ]));
+        ]);
+        let checks = json!({"statuses": [{"context": "test", "state": "success"}]});
+        let told = Shown(&pull()).in_full(&reviews, &checks);
         let expected = "#1 Run  [31mfive\nOpen: alice asks to merge five into main\n\
-                        bob requested changes: No, not five.\nbob approved\n\
+                        bob requested changes: No, not five.\nbob approved\ncheck test succeeded\n\
                         Waits: A review is required.\n\nBecause. \nSo.\n";
         assert_eq!(told, expected);
     }

@@ -237,12 +237,12 @@ impl Forge {
         if may.is_none() || token.filter(outside).is_some() && hosted.private {
             return Err(not_found());
         }
-        let is_public_read = role == Role::Read && !hosted.private;
-        let lacks = |token: &Token| outside(&token) && role > Role::Read || !token.allows(scope);
-        if !is_public_read && token.is_some_and(lacks) {
+        let reads = scope == Scope::ReadContents;
+        let lacks = |token: &Token| outside(&token) && !reads || !token.allows(scope);
+        if !(reads && !hosted.private) && token.is_some_and(lacks) {
             return Err(AccessError::NotGranted { url, scope });
         }
-        if may < Some(role) {
+        if may < Some(role) || user.is_empty() && !reads {
             let user = if user.is_empty() { "anonymous" } else { user };
             return Err(AccessError::Denied { name: name.into(), user: user.into(), url });
         }

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::access::Granted;
-use super::{Forge, Hosted, MergeMethod, NoSuchRepository, PullRequest, Role};
-use crate::git::{Log, ObjectId, RefUpdate, Repository};
+use super::{
+    Caller, Forge, Hosted, MergeMethod, NoSuchRepository, PullError, PullRequest, Role, Scope,
+};
+use crate::git::{GitError, Log, ObjectId, RefUpdate, Repository};
+use crate::time::Timestamp;
 
 /// What must hold before the branches that match a pattern move.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +101,67 @@ impl Forge {
             hosted.checks.insert((commit, name.into()), state);
         });
         Ok(())
+    }
+}
+
+impl Forge {
+    /// Reports a check on what a revision names, as somebody; gives the commit.
+    ///
+    /// # Errors
+    ///
+    /// When the caller may not, the revision names no commit, or the check's name is not one line of 1 to
+    /// 100 characters.
+    pub fn report_status(
+        &mut self,
+        url: &str,
+        caller: &Caller,
+        revision: &str,
+        (name, state): (&str, CheckState),
+        now: Timestamp,
+    ) -> Result<ObjectId, PullError> {
+        let granted = self.check(url, caller, Role::Write, Scope::Statuses, now)?;
+        let is_name = !name.trim().is_empty() && !name.contains(char::is_control);
+        if !is_name || name.chars().count() > 100 {
+            let why = "context must be one line of 1 to 100 characters";
+            return Err(PullError::Text(why.into()));
+        }
+        let missing = || GitError::UnknownRevision(revision.into());
+        let repository = self.repository(&self.url(&granted.name)).ok_or_else(missing)?;
+        let commit = repository.resolve_commit(revision)?;
+        self.change(&granted.name, |hosted| {
+            hosted.checks.insert((commit, name.into()), state);
+        });
+        Ok(commit)
+    }
+
+    /// How the checks on a commit stand, by name: those that were reported.
+    pub fn checks(&self, url: &str, commit: ObjectId) -> impl Iterator<Item = (&str, CheckState)> {
+        let hosted = self.name_of(url).and_then(|name| self.hosted.get(name));
+        let all = hosted.into_iter().flat_map(|hosted| &hosted.checks);
+        let of_it = all.filter(move |((id, _), _)| *id == commit);
+        of_it.map(|((_, name), state)| (name.as_str(), *state))
+    }
+
+    /// The checks that a branch asks for.
+    pub fn required_checks(&self, url: &str, branch: &str) -> &[String] {
+        let hosted = self.name_of(url).and_then(|name| self.hosted.get(name));
+        let rule = hosted.and_then(|hosted| hosted.protection(branch));
+        rule.map_or(&[], |rule| &rule.required_checks)
+    }
+}
+
+impl CheckState {
+    /// Every state.
+    pub const ALL: [CheckState; 3] =
+        [CheckState::Pending, CheckState::Success, CheckState::Failure];
+
+    /// The word for it: `pending`, `success`, `failure`.
+    pub fn name(self) -> &'static str {
+        match self {
+            CheckState::Pending => "pending",
+            CheckState::Success => "success",
+            CheckState::Failure => "failure",
+        }
     }
 }
 

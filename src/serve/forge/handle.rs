@@ -8,7 +8,7 @@ use super::route::Thing;
 use super::sent::{Sent, asked};
 use crate::git::RefUpdate;
 use crate::git::forge::{
-    Caller, Forge, MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled,
+    Caller, CheckState, Forge, MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled,
     Refusal as PushRefusal, Verdict,
 };
 use crate::serve::who::Who;
@@ -36,6 +36,7 @@ impl At<'_> {
             ("PATCH", Thing::Pull(number)) => self.edit(*number, sent),
             ("POST", Thing::Reviews(number)) => self.review(*number, sent),
             ("PUT", Thing::Merge(number)) => self.merge(*number, sent),
+            ("POST", Thing::Report(revision)) => self.report(revision, sent),
             ("DELETE", Thing::Branch(branch)) => self.delete(branch),
             _ => Err(Refusal::not_found()),
         }
@@ -53,7 +54,8 @@ impl At<'_> {
             Thing::Pull(number) => self.pull(*number),
             Thing::Reviews(number) => self.reviews(*number),
             Thing::Merge(number) => return self.is_merged(*number),
-            Thing::User | Thing::Branch(_) => None,
+            Thing::Checks(revision) => Some(self.checks(revision)?),
+            Thing::User | Thing::Report(_) | Thing::Branch(_) => None,
         };
         told.map(ok).ok_or_else(Refusal::not_found)
     }
@@ -128,6 +130,28 @@ impl At<'_> {
         Some(pull.reviews.iter().map(|review| forge.review_json(review)).collect())
     }
 
+    /// The checks on a commit, and what they come to.
+    fn checks(&self, revision: &str) -> Result<Value, Refusal> {
+        let (forge, url) = (self.world.forge(), self.url());
+        let repository = forge.read(&url, self.who.caller(), self.world.now())?;
+        let missing = |_| unprocessable(&format!("No commit found for SHA: {revision}"));
+        let commit = repository.resolve_commit(revision).map_err(missing)?;
+        let all: Vec<(&str, CheckState)> = forge.checks(&url, commit).collect();
+        let is = |wanted: CheckState| all.iter().any(|(_, state)| *state == wanted);
+        let state = match (is(CheckState::Failure), is(CheckState::Pending) || all.is_empty()) {
+            (true, _) => CheckState::Failure,
+            (_, true) => CheckState::Pending,
+            _ => CheckState::Success,
+        };
+        let told =
+            |(name, state): &(&str, CheckState)| json!({"context": name, "state": state.name()});
+        let statuses: Vec<Value> = all.iter().map(told).collect();
+        let sha = commit.to_string();
+        Ok(
+            json!({"state": state.name(), "sha": sha, "total_count": all.len(), "statuses": statuses}),
+        )
+    }
+
     fn is_merged(&self, number: u64) -> Answered {
         match self.world.forge().pull(&self.url(), number).map(|pull| &pull.state) {
             Some(PullState::Merged { .. }) => Ok((StatusCode::NO_CONTENT, Value::Null)),
@@ -195,6 +219,20 @@ impl At<'_> {
         }
     }
 
+    fn report(&mut self, revision: &str, sent: &Sent) -> Answered {
+        let (url, now) = (self.url(), self.world.now());
+        let name = sent.text("context")?.unwrap_or_else(|| "default".into());
+        let state = check_state(&sent.needed("state")?)?;
+        let forge = self.world.forge_mut();
+        let reported = forge.report_status(&url, self.who.caller(), revision, (&name, state), now);
+        let missing = || unprocessable(&format!("No commit found for SHA: {revision}"));
+        reported.map_err(|error| match error {
+            PullError::Git(_) => missing(),
+            error => error.into(),
+        })?;
+        Ok((StatusCode::CREATED, json!({"context": name, "state": state.name()})))
+    }
+
     fn delete(&mut self, branch: &str) -> Answered {
         let (url, now) = (self.url(), self.world.now());
         let repository = self.world.forge().read(&url, self.who.caller(), now)?.clone();
@@ -238,6 +276,13 @@ fn method(text: Option<String>) -> Result<MergeMethod, Refusal> {
             Err(Refusal::invalid("merge_method", said))
         }
     }
+}
+
+fn check_state(word: &str) -> Result<CheckState, Refusal> {
+    let found = CheckState::ALL.into_iter().find(|state| state.name() == word);
+    let error = (word == "error").then_some(CheckState::Failure);
+    let said = || format!("state is {word:?}; expected pending, success, failure or error");
+    found.or(error).ok_or_else(|| Refusal::invalid("state", said()))
 }
 
 fn unprocessable(said: &str) -> Refusal {

@@ -12,6 +12,8 @@
 //! | `POST repos/NAME/pulls/N/reviews` `{event, body}` | reviews it: `APPROVE`, `REQUEST_CHANGES`, `COMMENT` |
 //! | `GET repos/NAME/pulls/N/merge` | 204 if it is merged |
 //! | `PUT repos/NAME/pulls/N/merge` `{merge_method, sha}` | merges it: `merge`, `squash`, `rebase` |
+//! | `POST repos/NAME/statuses/SHA` `{state, context}` | reports a check: `pending`, `success`, `failure`; a branch will do for SHA |
+//! | `GET repos/NAME/commits/SHA/status` | tells of the checks on a commit |
 //! | `DELETE repos/NAME/git/refs/heads/BRANCH` | deletes a branch |
 //!
 //! NAME has an owner or none, as below `/git/`. Who asks says so as `git` does, by user and token.

@@ -14,6 +14,10 @@ pub(super) enum Thing {
     Pull(u64),
     Reviews(u64),
     Merge(u64),
+    /// The revision whose checks are asked for.
+    Checks(String),
+    /// The revision of which a check is reported.
+    Report(String),
     Branch(String),
 }
 
@@ -47,6 +51,8 @@ fn thing<'p>(parts: &'p [&'p str]) -> Option<(&'p [&'p str], Thing)> {
         [name @ .., "pulls", number] => (name, numbered(number, Thing::Pull)?),
         [name @ .., "pulls", number, "reviews"] => (name, numbered(number, Thing::Reviews)?),
         [name @ .., "pulls", number, "merge"] => (name, numbered(number, Thing::Merge)?),
+        [name @ .., "statuses", revision] => (name, Thing::Report((*revision).into())),
+        [name @ .., "commits", revision, "status"] => (name, Thing::Checks((*revision).into())),
         parts => match parts.windows(3).position(branch) {
             Some(at) => (&parts[..at], Thing::Branch(parts[at + 3..].join("/"))),
             None => (parts, Thing::Repository),
@@ -71,6 +77,9 @@ mod tests {
         check("repos/config/pulls/7", Some(("config", Thing::Pull(7))));
         check("repos/a/b/c/pulls/7/reviews", Some(("a/b/c", Thing::Reviews(7))));
         check("repos/config/pulls/7/merge", Some(("config", Thing::Merge(7))));
+        check("repos/config/statuses/five", Some(("config", Thing::Report("five".into()))));
+        let checks = Thing::Checks("fix/1".into());
+        check("repos/a/b/commits/fix%2F1/status", Some(("a/b", checks)));
         let branch = Thing::Branch("fix/\u{fc}".into());
         check("repos/config/git/refs/heads/fix/%C3%BC", Some(("config", branch)));
         for none in ["", "repos", "repos/", "repos//pulls", "repos/pulls", "repos/x/pulls/-1"] {
