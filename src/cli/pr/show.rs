@@ -191,7 +191,7 @@ mod tests {
         other["merged"] = true.into();
         other["merged_by"] = json!({"login": "bob"});
         let told = list(&json!([other, pull()]), "all", "config");
-        let expected = "#12  Six             five -> main  alice  merged by bob\n\
+        let expected = "#12  Six            five -> main  alice  merged by bob\n\
                         #1   Run  [31mfive  five -> main  alice\n";
         assert_eq!(told, expected);
         assert_eq!(list(&json!([]), "open", "c"), "There are no open pull requests in c\n");

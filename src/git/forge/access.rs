@@ -239,7 +239,7 @@ impl Forge {
         }
         let reads = scope == Scope::ReadContents;
         let lacks = |token: &Token| outside(&token) && !reads || !token.allows(scope);
-        if !(reads && !hosted.private) && token.is_some_and(lacks) {
+        if (hosted.private || !reads) && token.is_some_and(lacks) {
             return Err(AccessError::NotGranted { url, scope });
         }
         if may < Some(role) || user.is_empty() && !reads {
