@@ -1,9 +1,11 @@
 //! gh at work, in somebody's clone.
 
-use super::Gh;
+use super::{Gh, Wanted, show};
 use crate::git::forge::{
-    Caller, Forge, MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled, Verdict,
+    Caller, CheckState, Forge, MergeMethod, NewPull, PullError, PullRequest, PullState, Pulled,
+    Verdict,
 };
+use crate::git::{DiffFormat, GitError, Repository, diff, unified_diff};
 use crate::scenario::commands::git::Clone;
 use crate::scenario::commands::terminal::{Output, Terminal};
 use crate::sim::World;
@@ -38,15 +40,27 @@ impl At<'_> {
                 self.create(title, body, base.as_deref(), head.as_deref())
             }
             Gh::Review { number, verdict, body } => self.review(*number, *verdict, body),
-            Gh::Merge { number, method, delete_branch } => {
-                self.merge(*number, *method, *delete_branch)
+            Gh::Merge { number, method, seen, delete_branch } => {
+                let number = self.number(*number)?;
+                self.merge(number, *method, seen.as_deref())?;
+                self.delete_branch(number, *delete_branch)
             }
-            Gh::Close { number } => self.close(*number),
-            Gh::List => {
-                self.list();
+            Gh::Close { number, comment, delete_branch } => {
+                let number = self.number(*number)?;
+                self.close(number, comment.as_deref())?;
+                self.delete_branch(number, *delete_branch)
+            }
+            Gh::Comment { number, body } => self.comment(*number, body),
+            Gh::List(wanted) => {
+                self.list(wanted);
                 Ok(())
             }
-            Gh::View { number } => self.view(*number),
+            Gh::View { number, comments } => self.view(*number, *comments),
+            Gh::Diff { number } => self.diff(*number),
+            Gh::Checks { number, required } => self.checks(*number, *required),
+            Gh::Report { repository, revision, name, state } => {
+                self.report(repository, revision, name, *state)
+            }
         }
     }
 
@@ -58,7 +72,7 @@ impl At<'_> {
         self.world.add_person(self.who);
         let (caller, url) = (Caller::User(self.who.into()), self.clone.url.clone());
         let done = self.world.at_pull(self.who, |forge, now| act(forge, &url, &caller, now));
-        done.map_err(|error| error.to_string())
+        done.map_err(|error| words(&error))
     }
 
     fn name(&self) -> String {
@@ -104,8 +118,8 @@ impl At<'_> {
         let new = NewPull { title, body: body.into(), source, target };
         let pulled = self.act(|forge, url, caller, now| forge.open_pull(url, caller, new, now))?;
         self.out.line(format!("\nCreating pull request for {from} into {to} in {name}\n"));
-        let url = self.clone.url.trim_end_matches(".git");
-        self.out.line(format!("{url}/pull/{}", pulled.number));
+        let line = self.address(pulled.number);
+        self.out.line(line);
         Ok(())
     }
 
@@ -122,24 +136,52 @@ impl At<'_> {
         Ok(())
     }
 
+    fn comment(&mut self, number: Option<u64>, body: &str) -> Result<(), String> {
+        let number = self.number(number)?;
+        self.say(number, body)?;
+        let line = format!("{}#issuecomment", self.address(number));
+        self.out.line(line);
+        Ok(())
+    }
+
+    fn say(&mut self, number: u64, body: &str) -> Result<(), String> {
+        let verdict = Verdict::Comment;
+        self.act(|forge, url, caller, now| forge.review(url, caller, number, verdict, body, now))
+            .map(drop)
+    }
+
     fn merge(
         &mut self,
-        number: Option<u64>,
+        number: u64,
         method: MergeMethod,
-        delete_branch: bool,
+        seen: Option<&str>,
     ) -> Result<(), String> {
-        let number = self.number(number)?;
+        let pull = self.pull(number)?;
+        if let PullState::Merged { .. } = pull.state {
+            let line = format!("! Pull request {}#{number} was already merged", self.name());
+            self.out.line(line);
+            return Ok(());
+        }
+        let head = self.world.repository(&self.clone.url);
+        let head = head.and_then(|found| found.reference(&pull.head_reference()));
+        if seen.is_some_and(|seen| head.is_none_or(|head| head.to_string() != seen)) {
+            return Err("Head branch was modified. Review and try the merge again.".into());
+        }
         let _ =
             self.act(|forge, url, caller, now| forge.merge_pull(url, caller, number, method, now))?;
-        let pull = self.world.forge().pull(&self.clone.url, number).cloned();
-        let (title, source) = pull.map_or_else(Default::default, |pull| (pull.title, pull.source));
         let done = match method {
             MergeMethod::Merge => "✓ Merged",
             MergeMethod::Squash => "✓ Squashed and merged",
             MergeMethod::Rebase => "✓ Rebased and merged",
         };
-        self.out.line(format!("{done} pull request {}#{number} ({title})", self.name()));
-        if delete_branch {
+        self.out.line(format!("{done} pull request {}#{number} ({})", self.name(), pull.title));
+        Ok(())
+    }
+
+    /// Deletes the branch of a pull request, if that is asked for.
+    fn delete_branch(&mut self, number: u64, is_asked: bool) -> Result<(), String> {
+        let source = self.pull(number)?.source;
+        if is_asked {
             let deleted = self.world.push(self.who, &self.clone.url, |remote| {
                 remote.delete_reference(&format!("refs/heads/{source}"));
                 Ok(())
@@ -150,50 +192,127 @@ impl At<'_> {
         Ok(())
     }
 
-    fn close(&mut self, number: Option<u64>) -> Result<(), String> {
-        let number = self.number(number)?;
+    fn close(&mut self, number: u64, comment: Option<&str>) -> Result<(), String> {
+        let pull = self.pull(number)?;
+        if let Some(comment) = comment {
+            self.say(number, comment)?;
+        }
         let _ = self.act(|forge, url, caller, now| forge.close_pull(url, caller, number, now))?;
-        self.out.line(format!("✓ Closed pull request {}#{number}", self.name()));
+        let line = format!("✓ Closed pull request {}#{number} ({})", self.name(), pull.title);
+        self.out.line(line);
         Ok(())
     }
 
-    fn list(&mut self) {
-        let open: Vec<String> = self
-            .world
-            .forge()
-            .pulls(&self.clone.url)
-            .filter(|pull| pull.state == PullState::Open)
-            .map(|pull| format!("#{}  {}  {}", pull.number, pull.title, pull.source))
-            .collect();
-        if open.is_empty() {
-            let name = self.name();
-            return self.out.line(format!("no open pull requests in {name}"));
-        }
-        open.iter().for_each(|line| self.out.line(line));
-    }
-
-    fn view(&mut self, number: Option<u64>) -> Result<(), String> {
-        let number = self.number(number)?;
-        let Some(pull) = self.world.forge().pull(&self.clone.url, number) else {
-            return Err(PullError::NoSuchPull(number).to_string());
+    fn report(
+        &mut self,
+        repository: &str,
+        revision: &str,
+        name: &str,
+        state: CheckState,
+    ) -> Result<(), String> {
+        let url = match repository {
+            "{owner}/{repo}" | "{repo}" => self.clone.url.clone(),
+            name => self.world.forge().url(name),
         };
-        let state = match &pull.state {
-            PullState::Open => "Open".to_owned(),
-            PullState::Closed => "Closed".to_owned(),
-            PullState::Merged { by, .. } => format!("Merged by {by}"),
+        let revision = match revision {
+            "{branch}" => self.branch()?.to_owned(),
+            revision => revision.to_owned(),
         };
-        let approvals: Vec<&str> =
-            pull.approvals(None).map(|review| review.author.as_str()).collect();
-        let reviewers = if approvals.is_empty() { "nobody".into() } else { approvals.join(", ") };
-        let text = format!(
-            "{} #{number}\n{state} • {} wants to merge into {} from {}\napproved by {reviewers}",
-            pull.title, pull.author, pull.target, pull.source
-        );
-        self.out.line(text);
-        if !pull.body.is_empty() {
-            let body = format!("\n{}", pull.body);
-            self.out.line(body);
-        }
+        self.world.add_person(self.who);
+        let (caller, now) = (Caller::User(self.who.into()), self.world.now());
+        let forge = self.world.forge_mut();
+        let reported = forge.report_status(&url, &caller, &revision, (name, state), now);
+        let commit = reported.map_err(|error| words(&error))?;
+        self.out.line(format!("{name} on {} is {}", commit.short(), state.name()));
         Ok(())
     }
+}
+
+/// What is looked at.
+impl At<'_> {
+    /// A pull request that there is.
+    fn pull(&self, number: u64) -> Result<PullRequest, String> {
+        let pull = self.world.forge().pull(&self.clone.url, number).cloned();
+        pull.ok_or_else(|| PullError::NoSuchPull(number).to_string())
+    }
+
+    fn address(&self, number: u64) -> String {
+        format!("{}/pull/{number}", self.clone.url.trim_end_matches(".git"))
+    }
+
+    fn list(&mut self, wanted: &Wanted) {
+        let state = wanted.state.as_deref().unwrap_or("open");
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|w| w == text);
+        let is_wanted = |pull: &&PullRequest| {
+            (match (state, &pull.state) {
+                ("all", _) | ("open", PullState::Open) => true,
+                ("merged", PullState::Merged { .. }) => true,
+                // What is merged is closed too.
+                ("closed", state) => *state != PullState::Open,
+                _ => false,
+            }) && is(&wanted.base, &pull.target)
+                && is(&wanted.head, &pull.source)
+                && is(&wanted.author, &pull.author)
+        };
+        let pulls = self.world.forge().pulls(&self.clone.url);
+        let mut found: Vec<&PullRequest> = pulls.filter(is_wanted).collect();
+        found.reverse();
+        if found.is_empty() {
+            let state = if state == "all" { String::new() } else { format!("{state} ") };
+            let line = format!("no {state}pull requests in {}", self.name());
+            return self.out.line(line);
+        }
+        let lines = show::list(&found);
+        lines.into_iter().for_each(|line| self.out.line(line));
+    }
+
+    fn view(&mut self, number: Option<u64>, comments: bool) -> Result<(), String> {
+        let pull = self.pull(self.number(number)?)?;
+        let (caller, now) = (Caller::User(self.who.into()), self.world.now());
+        let forge = self.world.forge();
+        let waits = forge.mergeability(&self.clone.url, &caller, pull.number, now).ok();
+        let lines = show::view(&pull, waits.as_ref(), comments);
+        lines.into_iter().for_each(|line| self.out.line(line));
+        Ok(())
+    }
+
+    /// What a pull request changes: from where its branch left the target.
+    fn diff(&mut self, number: Option<u64>) -> Result<(), String> {
+        let pull = self.pull(self.number(number)?)?;
+        let (url, head) = (&self.clone.url, pull.head_reference());
+        let repository = self.world.repository(url).ok_or("the repository is gone")?;
+        let text = changes(repository, &pull.target, &head).map_err(|error| error.to_string())?;
+        self.out.text += &text;
+        Ok(())
+    }
+
+    fn checks(&mut self, number: Option<u64>, required: bool) -> Result<(), String> {
+        let pull = self.pull(self.number(number)?)?;
+        let all = show::checks(self.world.forge(), &self.clone.url, &pull, required);
+        if all.is_empty() {
+            return Err(format!("no checks reported on the '{}' branch", pull.source));
+        }
+        let (exit, lines) = show::verdict(&all);
+        lines.into_iter().for_each(|line| self.out.line(line));
+        self.out.exit = exit;
+        Ok(())
+    }
+}
+
+/// Why the forge refuses; `git`'s words for who may not are no words of `gh`.
+fn words(error: &PullError) -> String {
+    match error {
+        PullError::Access(error) => error.as_api().1,
+        error => error.to_string(),
+    }
+}
+
+fn changes(repository: &Repository, target: &str, head: &str) -> Result<String, GitError> {
+    let head = repository.resolve_commit(head)?;
+    let target = repository.resolve_commit(&format!("refs/heads/{target}"))?;
+    let base = repository.merge_base(target, head);
+    let before = base.map(|base| repository.tree(&base.to_string())).transpose()?;
+    let after = repository.tree(&head.to_string())?;
+    let changes = diff(&before.unwrap_or_default(), &after);
+    Ok(String::from_utf8_lossy(&unified_diff(&changes, DiffFormat::default())).into_owned())
 }
