@@ -1,5 +1,7 @@
 //! A world behind a port, and a folder for clones with the real `git`.
 
+mod chapter;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
