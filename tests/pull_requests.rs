@@ -3,12 +3,13 @@
 //! Needs the feature `serve`; what needs `git` says so where it is missing.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use driftlab::sim::Controllers;
+use driftlab::serve::{Options, Pace};
+use driftlab::sim::{Controllers, World};
 use driftlab::time::Duration;
-use driftlab_tests::lab::Lab;
+use driftlab_tests::lab::{CONFIG, Lab, history};
 use serde_json::{Value, json};
 
 /// Alice and bob write, root rules, carol reads; `main` takes what one of them approved.
@@ -369,6 +370,96 @@ fn the_api_answers_as_githubs_does() {
     check("al1ce", &branch.replace("five", "main"), "", (422, "Cannot delete this branch"));
     let (_, listed) = ask(&lab, "", "GET", "repos/config/pulls?state=closed&head=config:five", "");
     assert_eq!(listed[0]["merged_by"]["login"], "alice");
+}
+
+#[test]
+fn of_merges_at_once_one_goes_in() {
+    let Some(lab) = team() else { return };
+    lab.pr("a", "open --title Five");
+    lab.pr("b", "review 1 --approve");
+    let merge = || ask(&lab, "b0b", "PUT", "repos/config/pulls/1/merge", "").0;
+    let mut answers: Vec<u16> = thread::scope(|scope| {
+        let running: Vec<_> = (0..8).map(|_| scope.spawn(merge)).collect();
+        running.into_iter().map(|merge| merge.join().expect("it ends")).collect()
+    });
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 405, 405, 405, 405, 405, 405, 405]);
+    lab.git("b", "pull -q");
+    assert_eq!(lab.git("b", "rev-list --count --first-parent HEAD"), "2");
+}
+
+#[test]
+fn a_request_that_is_cut_off_changes_nothing() {
+    let Some(lab) = team() else { return };
+    let body = json!({"title": "Five", "head": "five", "base": "main"}).to_string();
+    let head =
+        "POST /api/v3/repos/config/pulls HTTP/1.1\r\nHost: x\r\nAuthorization: token al1ce\r\n";
+    for length in [body.len() + 1, 1 << 40] {
+        let mut stream = TcpStream::connect(lab.addr).expect("it listens");
+        let sent = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+        stream.write_all(sent.as_bytes()).expect("it reads");
+        stream.shutdown(Shutdown::Write).expect("it is open");
+        let mut answer = String::new();
+        let _cut_off = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    check(&lab, "a", "list", &["exit 0", "There are no open pull requests in config"]);
+}
+
+#[test]
+fn a_pull_request_ends_with_its_branch() {
+    let Some(lab) = team() else { return };
+    lab.pr("a", "open --title Five");
+    lab.git("a", "push -q origin --delete five");
+    let closed = ["exit 0", "#1  Five  five -> main  alice  closed"];
+    check(&lab, "a", "list --state closed", &closed);
+    lab.git("a", "push -q origin five");
+    assert!(lab.pr("a", "open --title Again").starts_with("exit 0\nOpened pull request #2 Again"));
+    check(
+        &lab,
+        "a",
+        "close --delete-branch",
+        &["exit 0", "Closed pull request #2 Again", "Deleted the branch five there"],
+    );
+    assert_eq!(lab.reference("refs/heads/five"), None);
+}
+
+#[test]
+fn the_users_of_the_cluster_are_known_at_the_forge() {
+    let mut world = World::builder().controllers(Controllers::None).build();
+    world.add_repository(CONFIG, history());
+    let users = "s3cret,alice,1\n0ther,bob,2".parse().expect("users");
+    let options = Options { users, anonymous: false, pace: Pace::MANUAL };
+    let Some(lab) = Lab::of(world, options) else { return };
+    lab.git(".", &format!("clone -q {} a", lab.url_with("config", "s3cret")));
+    propose(&lab, "a", "five", "replicas: 5\n");
+    assert!(lab.pr("a", "open --title Five").starts_with("exit 0\n"));
+    check(&lab, "a", "list", &["exit 0", "#1  Five  five -> main  alice"]);
+    let url = lab.url("config");
+    let unknown = "exit 1\ndriftlab: Authentication required\n  = say who you are";
+    assert!(lab.pr("a", &format!("list --repo {url}")).starts_with(unknown));
+    let wrong = "exit 1\ndriftlab: Invalid username or token.\n";
+    assert!(lab.pr("a", "list --token al1ce").starts_with(wrong));
+    assert!(lab.pr("a", "review 1 --approve --token 0ther").starts_with("exit 0\nApproved"));
+    assert!(lab.pr("a", "merge").starts_with("exit 0\nMerged"));
+}
+
+#[test]
+fn git_is_asked_for_a_name_and_a_token_where_none_is_given() {
+    let Some(lab) = team() else { return };
+    lab.git("a", &format!("remote set-url origin {}", lab.url("config")));
+    let store = lab.folder.join("credentials");
+    let helper = format!("store --file={}", store.display());
+    assert!(lab.try_args("a", &["config", "credential.helper", &helper]).0);
+    assert!(
+        lab.pr("a", "open --title Five").starts_with("exit 1\ndriftlab: Authentication required")
+    );
+    std::fs::write(&store, format!("http://alice:wr0ng@{}\n", lab.addr)).expect("writable");
+    assert!(lab.pr("a", "open --title Five").starts_with("exit 1\ndriftlab: Invalid username"));
+    assert_eq!(std::fs::read_to_string(&store).expect("it is there"), "", "git was told");
+    std::fs::write(&store, format!("http://alice:al1ce@{}\n", lab.addr)).expect("writable");
+    assert!(lab.pr("a", "open --title Five").starts_with("exit 0\nOpened pull request #1 Five"));
+    check(&lab, "a", "list", &["exit 0", "#1  Five  five -> main  alice"]);
 }
 
 const HELLO: &str = "\

@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use driftlab::engine::notification::webhook_path;
 use driftlab::git::forge::Protection;
 use driftlab::scenario;
 use driftlab::serve::{Options, Pace};
@@ -303,10 +304,11 @@ fn who_reads_what_is_private_says_who_it_is() {
 
 #[test]
 fn a_push_wakes_the_engine_or_is_found_when_it_looks_next() {
-    let arrives = |sync: &str| -> Option<u64> {
+    let arrives = |sync: &str, hooks: &str, more: &str| -> Option<u64> {
+        let map = MAP.replace('\n', "\n        ");
         let text = format!(
-            "scenario: A push\nrepositories:\n  config:\n    files:\n      a.yaml: |\n        {}\nsync:\n  apps: {{repository: config, sourceInterval: 5m{sync}}}\n",
-            MAP.replace('\n', "\n        ")
+            "scenario: A push\nrepositories:\n  config:\n    hooks: [{hooks}]\n    files:\n      a.yaml: |\n        {map}\n\
+             sync:\n  apps: {{repository: config, sourceInterval: 5m{sync}}}\n{more}"
         );
         let lab = Lab::of_scenario(&text, Controllers::All)?;
         lab.model.pass(driftlab::time::Duration::from_secs(30));
@@ -330,12 +332,33 @@ fn a_push_wakes_the_engine_or_is_found_when_it_looks_next() {
         });
         Some(seconds.expect("it arrives within ten minutes"))
     };
-    let Some(woken) = arrives(", webhook: true") else { return };
+    let Some(woken) = arrives(", webhook: true", "", "") else { return };
     assert!(woken <= 3, "{woken} s");
-    let found = arrives("").expect("there is git");
+    // A Receiver of one's own, as a file in the cluster has it.
+    let hook = webhook_path("t0ken", "forge", "flux-system");
+    assert_eq!(arrives("", &format!("https://flux.example.com{hook}"), RECEIVER), Some(woken));
+    let found = arrives("", "", "").expect("there is git");
     assert!((200..=330).contains(&found), "{found} s");
-    assert_eq!(arrives(""), Some(found));
+    assert_eq!(arrives("", "https://elsewhere.example.com/", ""), Some(found));
 }
+
+const RECEIVER: &str = "\
+cluster:
+  apply:
+    - |
+      apiVersion: v1
+      kind: Secret
+      metadata: {name: token, namespace: flux-system}
+      stringData: {token: t0ken}
+      ---
+      apiVersion: notification.toolkit.fluxcd.io/v1
+      kind: Receiver
+      metadata: {name: forge, namespace: flux-system}
+      spec:
+        type: generic
+        secretRef: {name: token}
+        resources: [{kind: GitRepository, name: apps}]
+";
 
 const MAP: &str = "\
 apiVersion: v1

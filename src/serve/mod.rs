@@ -6,6 +6,12 @@
 //! clock, as fast as wanted, or by hand ([`Pace`]), and its controllers go on working while requests come
 //! in. What is driftlab's own stands outside `/api` and `/apis`: `/driftlab/time`, where `GET` tells the
 //! world's time and `POST` with `?pass=10s` lets some pass.
+//!
+//! The forge's repositories are below `/git/`, for real `git`; its pull requests below `/api/v3/`, as
+//! GitHub's REST API has them: `repos/NAME/pulls` (`GET`, `POST`), `…/pulls/N` (`GET`, `PATCH`),
+//! `…/pulls/N/reviews` (`GET`, `POST`), `…/pulls/N/merge` (`GET`, `PUT`), `…/statuses/SHA` (`POST`),
+//! `…/commits/SHA/status` (`GET`), `…/git/refs/heads/BRANCH` (`DELETE`). A [`Remote`] asks for them.
+//!
 //! Needs the feature `serve`.
 //!
 //! Source: the Kubernetes API conventions, and `k8s.io/apiserver` where they leave something open.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::agenda::Item;
 use super::world::{Inner, World};
 use crate::git::forge::{
-    AccessError, Caller, Forge, PullError, PullRequest, PullState, Pulled, Pushed,
+    AccessError, Caller, CheckState, Forge, PullError, PullRequest, PullState, Pulled, Pushed,
     Role as ForgeRole, WebhookEvent, served,
 };
 use crate::git::{GitError, InvalidPath, ObjectId, RefUpdate, Repository, Signature};
@@ -97,6 +97,31 @@ impl World {
             let events = done.as_ref().map(|pulled| pulled.events.clone()).unwrap_or_default();
             (done, events)
         })
+    }
+
+    /// Reports a check on what a revision names, as somebody; gives the commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Forge::report_status`].
+    pub fn report_status(
+        &mut self,
+        (actor, caller): (&str, &Caller),
+        url: &str,
+        revision: &str,
+        (name, state): (&str, CheckState),
+    ) -> Result<ObjectId, PullError> {
+        let inner = self.inner_mut();
+        let now = inner.now;
+        let commit = inner.forge.report_status(url, caller, revision, (name, state), now)?;
+        let what = What::Pipeline {
+            place: place(url).to_owned(),
+            stage: "check".into(),
+            ok: state != CheckState::Failure,
+            message: format!("{name} on {} is {}", commit.short(), state.name()),
+        };
+        inner.note(actor, Role::Person, what);
+        Ok(commit)
     }
 
     /// Changes the repository at a URL as somebody, with anything that a [`Repository`] can do: commit,

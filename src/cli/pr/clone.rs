@@ -45,7 +45,8 @@ impl Clone {
             git(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{branch}")]).ok()?;
         let there = pull["head"]["sha"].as_str()?;
         (here != there).then(|| {
-            let (here, there) = (&here[..here.len().min(7)], &there[..there.len().min(7)]);
+            let short = |id: &str| id.chars().filter(|c| !c.is_control()).take(7).collect::<String>();
+            let (here, there) = (short(&here), short(there));
             format!("note: {branch} is at {here} here, and at {there} there; 'git push' takes it along\n")
         })
     }
@@ -69,7 +70,9 @@ pub(super) fn judge(verdict: &str, server: &str, user: &str, token: &str) {
 
 fn credential_command(action: &str, told: &str) -> Option<String> {
     let mut command = Command::new("git");
-    command.args(["credential", action]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["credential", action]);
+    // It asks at the terminal itself; what it complains of, our own words say better.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = command.spawn().ok()?;
     running.stdin.take()?.write_all(told.as_bytes()).ok()?;
     let output = running.wait_with_output().ok()?;

@@ -24,7 +24,8 @@ impl Shown<'_> {
 
     pub(super) fn merged(&self) -> String {
         let commit = self.at(&["merge_commit_sha"]);
-        let (base, commit) = (self.at(&["base", "ref"]), &commit[..commit.len().min(7)]);
+        let commit: String = commit.chars().take(7).collect();
+        let base = self.at(&["base", "ref"]);
         format!("Merged pull request {}: {base} is at {commit}\n", self.title())
     }
 

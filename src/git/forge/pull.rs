@@ -299,7 +299,7 @@ impl Forge {
     }
 
     /// Pull requests whose commits arrived in their target by a push are merged by it; those whose
-    /// branch moved have something new to show.
+    /// branch moved have something new to show, and those of whose branches one is gone are closed.
     pub(super) fn settle_pulls(
         &self,
         name: &str,
@@ -322,10 +322,19 @@ impl Forge {
                         && head.map(|head| (head, new)).is_some_and(arrived) =>
                 {
                     let by = user.to_owned();
+                    let known: Vec<ObjectId> = update.old.into_iter().collect();
+                    let brought = hosted.repository.log_of(&[new], &known).ids();
+                    if let Some(pull) = hosted.pulls.get_mut(&number) {
+                        pull.brought = brought;
+                    }
                     hosted.set_state(number, PullState::Merged { commit: new, by, at: now });
                     "closed"
                 }
                 Some(_) if pull.source == branch => "synchronize",
+                None if pull.source == branch || pull.target == branch => {
+                    hosted.set_state(number, PullState::Closed);
+                    "closed"
+                }
                 _ => continue,
             };
             events.extend(self.pull_events(

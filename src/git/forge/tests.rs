@@ -332,6 +332,26 @@ fn pull_requests_follow_their_branch_and_end_when_it_arrives() {
 }
 
 #[test]
+fn a_pull_request_ends_with_its_branch_and_brings_what_a_push_brings() {
+    let mut forge = forge();
+    propose(&mut forge, "topic", 5);
+    let number = open(&mut forge, "topic");
+    let all = forge.repository(CONFIG).unwrap().clone();
+    let topic = all.branch_id("topic").unwrap();
+    let mut push = |refspec: &str| {
+        let pushed = forge.push(CONFIG, &user("bob"), &all, &[refspec], false, at(9)).unwrap();
+        assert!(pushed.is_ok(), "{pushed}");
+        forge.pull(CONFIG, number).unwrap().clone()
+    };
+    assert_eq!(push(":topic").state, PullState::Closed);
+    push("topic");
+    let number = open(&mut forge, "topic");
+    let pushed = forge.push(CONFIG, &user("bob"), &all, &["topic:main"], false, at(9)).unwrap();
+    assert!(pushed.is_ok(), "{pushed}");
+    assert_eq!(forge.pull(CONFIG, number).unwrap().brought, [topic]);
+}
+
+#[test]
 fn hooks_are_told_what_they_asked_for() {
     let mut forge = forge();
     let url = "http://receiver/hook";

@@ -220,11 +220,11 @@ impl At<'_> {
     }
 
     fn report(&mut self, revision: &str, sent: &Sent) -> Answered {
-        let (url, now) = (self.url(), self.world.now());
+        let url = self.url();
         let name = sent.text("context")?.unwrap_or_else(|| "default".into());
         let state = check_state(&sent.needed("state")?)?;
-        let forge = self.world.forge_mut();
-        let reported = forge.report_status(&url, self.who.caller(), revision, (&name, state), now);
+        let who = (self.who.actor(), self.who.caller());
+        let reported = self.world.report_status(who, &url, revision, (&name, state));
         let missing = || unprocessable(&format!("No commit found for SHA: {revision}"));
         reported.map_err(|error| match error {
             PullError::Git(_) => missing(),

@@ -219,9 +219,9 @@ impl At<'_> {
             revision => revision.to_owned(),
         };
         self.world.add_person(self.who);
-        let (caller, now) = (Caller::User(self.who.into()), self.world.now());
-        let forge = self.world.forge_mut();
-        let reported = forge.report_status(&url, &caller, &revision, (name, state), now);
+        let caller = Caller::User(self.who.into());
+        let reported =
+            self.world.report_status((self.who, &caller), &url, &revision, (name, state));
         let commit = reported.map_err(|error| words(&error))?;
         self.out.line(format!("{name} on {} is {}", commit.short(), state.name()));
         Ok(())
