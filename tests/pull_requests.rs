@@ -10,6 +10,10 @@ use driftlab::serve::{Options, Pace};
 use driftlab::sim::{Controllers, World};
 use driftlab::time::Duration;
 use driftlab_tests::lab::{CONFIG, Lab, history};
+use proptest::collection::vec;
+use proptest::prop_assert;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 /// Alice and bob write, root rules, carol reads; `main` takes what one of them approved.
@@ -460,6 +464,92 @@ fn git_is_asked_for_a_name_and_a_token_where_none_is_given() {
     std::fs::write(&store, format!("http://alice:al1ce@{}\n", lab.addr)).expect("writable");
     assert!(lab.pr("a", "open --title Five").starts_with("exit 0\nOpened pull request #1 Five"));
     check(&lab, "a", "list", &["exit 0", "#1  Five  five -> main  alice"]);
+}
+
+/// Requests made of the words of the API, put together as they come.
+#[test]
+fn no_request_takes_the_server_down() {
+    let Some(lab) = team() else { return };
+    lab.pr("a", "open --title Five");
+    let part = select(vec![
+        "repos",
+        "config",
+        "pulls",
+        "1",
+        "2",
+        "reviews",
+        "merge",
+        "statuses",
+        "five",
+        "main",
+        "git",
+        "refs",
+        "heads",
+        "commits",
+        "status",
+        "",
+        ".",
+        "..",
+        "%00",
+        "%ff",
+        "%2e%2e",
+        "HEAD~1",
+        "user",
+        "main^{tree}",
+        "18446744073709551616",
+        "none",
+        ":",
+        "@{-1}",
+    ]);
+    let key = select(vec![
+        "title",
+        "head",
+        "base",
+        "body",
+        "state",
+        "event",
+        "merge_method",
+        "sha",
+        "context",
+    ]);
+    let value = select(vec![
+        "\"five\"",
+        "\"main\"",
+        "\"\"",
+        "null",
+        "1e999",
+        "{}",
+        "[1]",
+        "\"closed\"",
+        "\"APPROVE\"",
+        "\"COMMENT\"",
+        "\"rebase\"",
+        "\"success\"",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "\"refs/heads/five\"",
+    ]);
+    let method = select(vec!["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "DANCE"]);
+    let request = (method, vec(part, 0..6), vec((key, value), 0..4));
+    let tries = u32::try_from(driftlab_tests::rounds("DRIFTLAB_PULLS", 300)).expect("a few");
+    let config = Config { cases: tries, failure_persistence: None, ..Config::default() };
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(config, seed);
+    let held = runner.run(&request, |(method, parts, fields)| {
+        let pairs: Vec<String> =
+            fields.iter().map(|(key, value)| format!("\"{key}\": {value}")).collect();
+        let path = match parts.len() % 2 {
+            0 => parts.join("/"),
+            _ => format!("repos/config/{}", parts.join("/")),
+        };
+        let (status, told) = ask(&lab, "b0b", method, &path, &format!("{{{}}}", pairs.join(", ")));
+        let is_good = (200..500).contains(&status) && (status < 400 || told["message"].is_string());
+        prop_assert!(is_good, "{} {}: {} {}", method, path, status, told);
+        Ok(())
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
+    lab.git(".", &format!("clone -q --mirror {} after.git", lab.url("config")));
+    assert_eq!(lab.git("after.git", "fsck --strict --full --no-progress"), "");
 }
 
 const HELLO: &str = "\
