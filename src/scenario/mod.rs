@@ -13,7 +13,7 @@
 //! | `tokens` | by secret, whose they are: `s3cret: alice`, or `{user, scopes, repositories, until}` with scopes of `contents:read`, `contents:write`, `pull_requests:write`, `statuses:write`. Where there are any, `driftlab serve` lets nobody push without |
 //! | `cluster` | `nodes` (3), `flux` (true), `apply` (manifests that are there), `people` (who may do only what roles allow, and their groups: `alice: [dev]`; everybody else is an administrator), `policies` (where the engine is safer than Flux: [`Policies`](crate::engine::Policies)) |
 //! | `registry` | the images there are; without it every image is |
-//! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take |
+//! | `pipelines` | by name: the `repository` it builds, the `image` it makes; `commit: {repository, folder}` to have it pulled or `apply: {folder}` to push it; how long `build` and `test` take; `checks: true` to build and test every branch, and report it as a check of that name |
 //! | `sync` | by name: the `repository`, and fields of a Flux Kustomization's spec; `sourceInterval`; `webhook: true` to be woken by each push, not only by the interval |
 //! | `webhooks` | who answers admission webhooks, by name: the `service` (`NAMESPACE/NAME`, with a `path`) or `url` that a webhook configuration leads to, and what it `does`: `inject` a container, `set`, `stamp` or `remove` a field, `patch`, `warn`, `deny`, `hang`, `fail`, each with a `when` if it depends: [`Webhook`](crate::apiserver::webhook::Webhook) |
 //! | `faults` | what goes wrong, when or how often: [`Fault`](crate::sim::Fault) |

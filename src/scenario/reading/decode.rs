@@ -152,7 +152,8 @@ fn pipelines(reader: &mut Reader<'_>, fields: &Fields<'_>) -> BTreeMap<String, P
 }
 
 fn pipeline(reader: &mut Reader<'_>, node: &Node, name: &str) -> PipelineSpec {
-    const KEYS: [&str; 7] = ["repository", "branch", "image", "commit", "apply", "build", "test"];
+    const KEYS: [&str; 8] =
+        ["repository", "branch", "image", "commit", "apply", "checks", "build", "test"];
     let path = format!("pipelines.{name}");
     let fields = Fields::of(reader, node, &path, "a pipeline", &KEYS);
     let branch = fields.text(reader, "branch");
@@ -161,6 +162,7 @@ fn pipeline(reader: &mut Reader<'_>, node: &Node, name: &str) -> PipelineSpec {
         branch: if branch.is_empty() { "main".into() } else { branch },
         image: fields.needed_text(reader, "image"),
         delivery: delivery(reader, &fields),
+        checks: fields.flag(reader, "checks").unwrap_or(false),
         build: fields.duration(reader, "build"),
         test: fields.duration(reader, "test"),
     }

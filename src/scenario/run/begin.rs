@@ -99,6 +99,7 @@ fn pipeline(script: &Script, name: &str, spec: &PipelineSpec) -> Pipeline {
     Pipeline {
         name: name.into(),
         branch: spec.branch.clone(),
+        checks: spec.checks,
         build: spec.build.unwrap_or(pipeline.build),
         test: spec.test.unwrap_or(pipeline.test),
         ..pipeline

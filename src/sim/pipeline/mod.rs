@@ -34,6 +34,9 @@ pub struct Pipeline {
     pub image: String,
     /// What becomes of the image.
     pub delivery: Delivery,
+    /// Whether every other branch is built and tested too, though not delivered, and what comes of it is
+    /// reported to the forge, as a check of the pipeline's name: what a protected branch may ask for.
+    pub checks: bool,
     /// How long building takes.
     pub build: Duration,
     /// How long testing takes.
@@ -86,6 +89,7 @@ impl Pipeline {
             branch: "main".into(),
             image: image.into(),
             delivery,
+            checks: false,
             build: Duration::from_secs(60),
             test: Duration::from_secs(30),
             push: Duration::from_secs(5),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::tag::set_tag;
 use super::{Delivery, Grant, Pipeline, run_tests};
 use crate::api::{ApiRequest, FetchRequest, GitReference, Request, Response, Status, WriteOptions};
+use crate::git::forge::CheckState;
 use crate::git::{Blob, Entry, ObjectId, Tree};
 use crate::manifest;
 use crate::object::Object;
@@ -24,6 +25,8 @@ pub struct Run {
     pub pipeline: Arc<Pipeline>,
     /// For which commit of the application.
     pub commit: ObjectId,
+    /// Of which branch.
+    pub branch: String,
     /// How far it is.
     pub stage: Stage,
     /// What is still to be applied, the next one last.
@@ -91,7 +94,8 @@ impl World {
         let commit = repository
             .and_then(|repository| repository.resolve_commit(revision).ok())
             .ok_or_else(|| NoPipeline(format!("{} has no {revision:?}", found.repository)))?;
-        self.inner_mut().begin_run(found, commit);
+        let branch = found.branch.clone();
+        self.inner_mut().begin_run(found, &branch, commit);
         Ok(())
     }
 }
@@ -99,16 +103,18 @@ impl World {
 impl Inner {
     /// Starts the pipelines of a repository whose branch moved.
     pub(in crate::sim) fn trigger(&mut self, url: &str, reference: &str, to: ObjectId) {
-        let branch = reference.strip_prefix("refs/heads/");
+        let Some(branch) = reference.strip_prefix("refs/heads/") else { return };
         let moved = |p: &&Arc<Pipeline>| {
-            name_in(&p.repository) == name_in(url) && branch == Some(&p.branch)
+            name_in(&p.repository) == name_in(url) && (p.checks || branch == p.branch)
         };
         let triggered: Vec<_> = self.pipelines.iter().filter(moved).cloned().collect();
-        triggered.into_iter().for_each(|pipeline| self.begin_run(pipeline, to));
+        triggered.into_iter().for_each(|pipeline| self.begin_run(pipeline, branch, to));
     }
 
-    fn begin_run(&mut self, pipeline: Arc<Pipeline>, commit: ObjectId) {
-        let run = Run { pipeline, commit, stage: Stage::Checkout, left: Vec::new(), fate: None };
+    fn begin_run(&mut self, pipeline: Arc<Pipeline>, branch: &str, commit: ObjectId) {
+        let (branch, stage) = (branch.to_owned(), Stage::Checkout);
+        let run = Run { pipeline, commit, branch, stage, left: Vec::new(), fate: None };
+        self.report(&run, CheckState::Pending);
         self.runs.push_back_mut(run);
         let at = self.now + self.latency.webhook.least;
         self.agenda.put(at, Item::Run(self.runs.len() - 1));
@@ -122,6 +128,9 @@ impl Inner {
             Err(Stop::Later(by)) => Some(by),
             Err(Stop::Failed(why)) => {
                 self.tell_run(&run, false, &why);
+                if matches!(run.stage, Stage::Checkout | Stage::Build | Stage::Test) {
+                    self.report(&run, CheckState::Failure);
+                }
                 run.stage = Stage::Failed(why);
                 None
             }
@@ -153,6 +162,11 @@ impl Inner {
             Stage::Test => {
                 let passed = run_tests(&self.source(run)?)?;
                 self.tell_run(run, true, &format!("{passed} passed"));
+                self.report(run, CheckState::Success);
+                if run.branch != pipeline.branch {
+                    run.stage = Stage::Passed;
+                    return Ok(None);
+                }
                 Ok(run.go_to(Stage::Push, pipeline.push))
             }
             Stage::Push => {
@@ -161,6 +175,15 @@ impl Inner {
             }
             Stage::Deliver => self.deliver(run, choice),
             Stage::Passed | Stage::Failed(_) => Ok(None),
+        }
+    }
+
+    /// Reports to the forge, if the pipeline does.
+    fn report(&mut self, run: &Run, state: CheckState) {
+        let Pipeline { checks, repository, name, .. } = &*run.pipeline;
+        if *checks {
+            // A repository that is gone has nobody who waits for it.
+            let _gone = self.forge.report_check(repository, run.commit, name, state);
         }
     }
 
@@ -252,7 +275,7 @@ impl Inner {
         let options = WriteOptions { force: true, ..WriteOptions::default() };
         let request = ApiRequest::apply(&object, options);
         let lost = self.reach(run, request.clone().into(), choice)?;
-        let revision = format!("{}@sha1:{}", run.pipeline.branch, run.commit);
+        let revision = format!("{}@sha1:{}", run.branch, run.commit);
         let who = Author { actor: &run.pipeline.name, role: Role::Pipeline, revision: &revision };
         let answer = self.write(&who, caller, request, choice);
         if let Some(lost) = lost {

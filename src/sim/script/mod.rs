@@ -140,6 +140,8 @@ pub struct PipelineSpec {
     pub image: String,
     /// What becomes of the image.
     pub delivery: DeliverySpec,
+    /// Whether every branch is built and tested, and what comes of it reported to the forge as a check.
+    pub checks: bool,
     /// How long building takes; unset: a minute.
     pub build: Option<Duration>,
     /// How long testing takes; unset: half a minute.

@@ -189,6 +189,7 @@ fn pipeline(spec: &PipelineSpec) -> Fields {
         DeliverySpec::Apply { folder } => put(&mut fields, "apply", json!({"folder": folder})),
         DeliverySpec::None => {}
     }
+    fields.extend(spec.checks.then(|| ("checks".to_owned(), true.into())));
     span(&mut fields, "build", spec.build);
     span(&mut fields, "test", spec.test);
     fields
