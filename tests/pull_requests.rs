@@ -365,8 +365,8 @@ fn the_api_answers_as_githubs_does() {
     check("", "GET repos/config/pulls/1/merge", "", (404, "Not Found"));
     check("al1ce", merge, "", (200, "Pull Request successfully merged"));
     check("", "GET repos/config/pulls/1/merge", "", (204, ""));
-    check("al1ce", merge, "", (405, "Pull request #1 is closed"));
-    check("b0b", reviews, approve, (422, "Pull request #1 is closed"));
+    check("al1ce", merge, "", (405, "Pull request #1 is merged already"));
+    check("b0b", reviews, approve, (422, "Pull request #1 is merged already"));
     let branch = "DELETE repos/config/git/refs/heads/five";
     check("car0l", branch, "", (403, ""));
     check("al1ce", branch, "", (204, ""));

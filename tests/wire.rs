@@ -286,6 +286,10 @@ fn a_push_is_refused_in_the_words_of_a_forge() {
         &["Write access to repository not granted.", forbidden],
     );
     check(&lab.url_with("none/.x", "b0b"), "x", &["is no name of a repository", "error: 400"]);
+    let push = "application/x-git-receive-pack-request";
+    let asked = send(lab.addr, "/git/config.git/git-receive-pack", push, b"0000", 4);
+    let prompt = "www-authenticate: Basic realm=\"driftlab\"";
+    assert!(asked.starts_with("HTTP/1.1 401 ") && asked.contains(prompt), "{asked}");
     lab.model.pass(driftlab::time::Duration::from_hours(2));
     check(&with("sh0rt"), "x", &["Invalid username or token.", "Authentication failed"]);
     lab.git("a", &format!("push -q {} HEAD:refs/heads/topic", with("b0b")));

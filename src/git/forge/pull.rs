@@ -96,9 +96,12 @@ pub enum PullError {
     /// There is no pull request of that number.
     #[error("no pull requests found for number {0}")]
     NoSuchPull(u64),
-    /// It is closed or merged.
+    /// It is closed.
     #[error("Pull request #{0} is closed")]
-    NotOpen(u64),
+    Closed(u64),
+    /// It went in before.
+    #[error("Pull request #{0} is merged already")]
+    Merged(u64),
     /// There is nothing to merge.
     #[error("No commits between {target} and {source_branch}")]
     NoCommits {
@@ -358,7 +361,8 @@ impl Forge {
         let pull = hosted.pulls.get(&number).ok_or(PullError::NoSuchPull(number))?;
         match pull.state {
             PullState::Open => Ok((pull, hosted)),
-            _ => Err(PullError::NotOpen(number)),
+            PullState::Closed => Err(PullError::Closed(number)),
+            PullState::Merged { .. } => Err(PullError::Merged(number)),
         }
     }
 

@@ -287,7 +287,7 @@ fn pull_requests_are_merged_in_three_ways() {
         assert_eq!(subjects, expected);
         assert_eq!(text(&forge), "replicas: 6\n");
         let again = forge.merge_pull(CONFIG, &user("bob"), number, method, at(9));
-        assert_eq!(again, Err(PullError::NotOpen(1)));
+        assert_eq!(again, Err(PullError::Merged(1)));
     };
     check(
         MergeMethod::Merge,

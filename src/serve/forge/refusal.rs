@@ -63,9 +63,10 @@ impl From<PullError> for Refusal {
         match error {
             PullError::Access(error) => error.into(),
             PullError::NoSuchPull(_) => Refusal::not_found(),
-            PullError::NotOpen(_) | PullError::Blocked { .. } | PullError::Conflicts { .. } => {
-                Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
-            }
+            PullError::Closed(_)
+            | PullError::Merged(_)
+            | PullError::Blocked { .. }
+            | PullError::Conflicts { .. } => Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message),
             PullError::OwnPull => Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message),
             PullError::Text(_) => {
                 let field = message.split(' ').next().unwrap_or_default().to_owned();

@@ -183,3 +183,46 @@ fn method(args: &Args) -> Result<MergeMethod, Mistake> {
         _ => Err(args.missing("only one of --merge, --squash and --rebase")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::commands::parse;
+
+    #[test]
+    fn what_gh_does_not_know_is_told_with_what_it_does() {
+        let check = |line: &str, expected: &str| {
+            let found = parse(line).err().map(|mistake| mistake.to_string()).unwrap_or_default();
+            assert!(found.contains(expected), "{line}: {found}");
+        };
+        check("gh", "gh needs a command");
+        check("gh issue list", "gh issue is not simulated");
+        check("gh pr", "gh pr what?");
+        check("gh pr opne", "unknown command \"opne\" for \"gh pr\"");
+        check("gh pr create", "create needs --title, or --fill");
+        check("gh pr review 1", "review needs one of --approve, --request-changes and --comment");
+        check("gh pr merge 1 --squash --rebase", "merge needs only one of --merge");
+        check("gh pr merge one", "\"one\" is no pull request");
+        check("gh pr list --state every", "invalid argument \"every\" for \"-s, --state\"");
+        check("gh pr view 1 2", "unexpected argument \"2\"");
+        check("gh api user", "gh api user is not simulated");
+        check("gh api repos/a/statuses/b", "api needs -f state=STATE");
+        check("gh api repos/a/statuses/b -f state=great", "there is no state \"great\" of a check");
+    }
+
+    #[test]
+    fn numbers_and_flags_are_read_as_gh_reads_them() {
+        let check = |line: &str, expected: &str| {
+            let typed = parse(line).map_err(|mistake| mistake.to_string()).unwrap();
+            let found = format!("{:?}", typed[0].command);
+            assert!(found.contains(expected), "{line}: {found}");
+        };
+        check("gh pr view '#7'", "View { number: Some(7), comments: false }");
+        check("gh pr merge -sd 7", "method: Squash, seen: None, delete_branch: true");
+        check("gh pr close 7 -dc Later", "comment: Some(\"Later\"), delete_branch: true");
+        check("gh pr list -s all -A bob", "state: Some(\"all\")");
+        check("gh pr checks --required", "Checks { number: None, required: true }");
+        let report =
+            "repository: \"acme/app\", revision: \"fix/1\", name: \"default\", state: Success";
+        check("gh api /repos/acme/app/statuses/fix/1 -X POST -f state=success", report);
+    }
+}
